@@ -1,0 +1,1 @@
+"""The banks and networks behind Lastro, each reached through one adapter."""

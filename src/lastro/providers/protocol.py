@@ -1,0 +1,195 @@
+"""What Lastro asks of a provider: find a payee, settle a payment, open an account, hear the news.
+
+An adapter answers with an outcome when it knows one, and raises when it does not know: `ProviderUnavailable` means
+"nothing is known", never "it failed". Amounts are `Money`. Times are aware UTC datetimes. No adapter sees the database.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from lastro.values.bank_account import AccountType, BankAccount
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.money import Money
+from lastro.values.pix_key import KeyType, PixKey
+from lastro.values.tax_id import TaxId
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who owns an account: the name in the tax register and the CPF or CNPJ."""
+
+    name: str
+    tax_id: TaxId
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One side of a Pix: a holder and the account."""
+
+    name: str
+    tax_id: TaxId
+    account: BankAccount
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """What the directory (DICT) answers to a key."""
+
+    key: PixKey
+    party: Party
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One payment order to the rail (pacs.008). Built from frozen facts only: the same payment gives the same bytes."""
+
+    end_to_end_id: EndToEndId
+    amount: Money
+    payer: Party
+    payee: Party
+    key: PixKey
+    description: str | None
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnInstruction:
+    """One return (devolução, pacs.004) of a Pix that we received."""
+
+    return_id: EndToEndId
+    original_end_to_end_id: EndToEndId
+    amount: Money
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The rail moved the money (ACSC)."""
+
+    at: datetime
+    external_ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The rail refused, and nothing moved (RJCT). `reason` is its code, such as AC03."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The rail has it and will speak later (ACSP)."""
+
+
+Outcome = Settled | Rejected | InFlight
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The provider opened the account."""
+
+    branch: str
+    number: str
+
+
+class KeyDirectory(Protocol):
+    """DICT: which account stands behind a key."""
+
+    async def find_key(self, key: PixKey, *, ispb: str, payer_tax_id: TaxId, end_to_end_id: EndToEndId) -> KeyOwner:
+        """Raise KeyNotFound, RateLimited or ProviderUnavailable."""
+        ...
+
+    async def register_key(
+        self, key: PixKey | None, *, kind: KeyType, owner: Holder, account: BankAccount, request_id: UUID
+    ) -> PixKey:
+        """Idempotent by `request_id`; the directory makes EVPs. Raise Conflict, RateLimited, ProviderUnavailable."""
+        ...
+
+    async def remove_key(self, key: PixKey, *, ispb: str, request_id: UUID) -> None:
+        """A key that is already gone is removed. Raise ProviderUnavailable."""
+        ...
+
+
+class SettlementRail(Protocol):
+    """SPI: where money moves between banks."""
+
+    async def settle(self, instructions: Sequence[Instruction]) -> Sequence[Outcome]:
+        """Up to 100 at once, one outcome each, in order; idempotent by end-to-end id.
+
+        Safe to repeat after any exception, which means that nothing is known of any of them.
+        Raise ProviderUnavailable.
+        """
+        ...
+
+    async def give_back(self, instruction: ReturnInstruction) -> Outcome:
+        """Return a received Pix; idempotent by return id. Raise ProviderUnavailable."""
+        ...
+
+    async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
+        """None: the rail never saw it. Raise ProviderUnavailable."""
+        ...
+
+
+class AccountOffice(Protocol):
+    """The provider's back office, which opens accounts and gives them their numbers."""
+
+    async def open_account(
+        self, holder: Holder, kind: AccountType, *, ispb: str, provider_id: UUID, request_id: UUID
+    ) -> Opened:
+        """Idempotent by `request_id`, the account's id. Raise ProviderUnavailable, Unprocessable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PixReceived:
+    """Somebody at another bank paid one of our customers."""
+
+    end_to_end_id: EndToEndId
+    amount: Money
+    payer: Party
+    payee_tax_id: TaxId
+    payee_account: BankAccount
+    key: str | None
+    txid: str | None
+    description: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStatus:
+    """The rail's word on a payment that we sent, unasked."""
+
+    end_to_end_id: EndToEndId
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnReceived:
+    """(Part of) a payment that we sent came back."""
+
+    return_id: EndToEndId
+    original_end_to_end_id: EndToEndId
+    amount: Money
+    reason: str
+    created_at: datetime
+
+
+Notification = PixReceived | PaymentStatus | ReturnReceived
+
+
+class Notifier(Protocol):
+    """How a provider's unasked messages are read."""
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        """Verify and translate. Raise Unauthorized for a bad signature, Validation for a body that makes no sense."""
+        ...
+
+
+class Provider(KeyDirectory, SettlementRail, AccountOffice, Notifier, Protocol):
+    """All that one adapter can do."""

@@ -1,0 +1,1 @@
+"""What things are: money, tax ids, Pix keys, identifiers. Pure; nothing here does I/O."""
