@@ -8,6 +8,7 @@ BankError
 ├── NotFound              NOT_FOUND             absent, or another tenant's: the same answer
 ├── KeyNotFound           KEY_NOT_FOUND         the directory does not hold this key
 ├── MethodNotAllowed      METHOD_NOT_ALLOWED    this path knows other verbs
+├── RequestTimeout        REQUEST_TIMEOUT       the request did not arrive in time
 ├── Conflict              CONFLICT              the state of things forbids it
 ├── RefundExceeded        REFUND_EXCEEDED       more than was received
 ├── PreconditionFailed    PRECONDITION_FAILED   somebody changed it since you read it
@@ -39,6 +40,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     KEY_NOT_FOUND = "KEY_NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     CONFLICT = "CONFLICT"
     REFUND_EXCEEDED = "REFUND_EXCEEDED"
     PRECONDITION_FAILED = "PRECONDITION_FAILED"
@@ -122,6 +124,12 @@ class MethodNotAllowed(BankError):
     """The path exists and knows other verbs."""
 
     code = ErrorCode.METHOD_NOT_ALLOWED
+
+
+class RequestTimeout(BankError):
+    """The body trickled in too slowly."""
+
+    code = ErrorCode.REQUEST_TIMEOUT
 
 
 class Conflict(BankError):

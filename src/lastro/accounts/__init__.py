@@ -1,0 +1,1 @@
+"""Bank accounts: opening, reading, changing, blocking, closing."""

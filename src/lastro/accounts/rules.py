@@ -1,0 +1,38 @@
+"""Whether an account may be opened, changed or closed: facts in, a refusal or nothing out."""
+
+from lastro.accounts.order import Application
+from lastro.accounts.states import AccountStatus
+from lastro.errors import BankError, Conflict, Flaw, Unprocessable, Validation
+from lastro.values.bank_account import AccountType
+from lastro.values.text import Text
+
+_TYPE = Text("O provedor não suporta este tipo de conta.", "The provider does not support this account type.")
+_CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
+NOT_ACTIVE = Text("A conta não está ativa.", "The account is not active.")
+_HAS_MONEY = Text(
+    "A conta possui saldo ou operações pendentes.", "The account holds money or has operations under way."
+)
+_CLOSED = Text("A conta está encerrada.", "The account is closed.")
+
+
+def may_open(application: Application, *, types: frozenset[AccountType], strict: bool) -> BankError | None:
+    """Judge an application by what its provider offers."""
+    if strict and not application.holder_document.has_valid_check_digits:
+        return Validation(_CHECK_DIGITS, flaws=[Flaw(_CHECK_DIGITS, pointer="/data/attributes/holderDocument")])
+    if application.type not in types:
+        return Unprocessable(_TYPE, flaws=[Flaw(_TYPE, pointer="/data/attributes/type")])
+    return None
+
+
+def may_change(status: AccountStatus) -> BankError | None:
+    """A closed account is history."""
+    return Conflict(_CLOSED) if status is AccountStatus.CLOSED else None
+
+
+def may_close(status: AccountStatus, *, empty: bool) -> BankError | None:
+    """Closing needs an active account with no money, neither free nor on its way."""
+    if status is AccountStatus.CLOSED:
+        return Conflict(_CLOSED)
+    if status is not AccountStatus.ACTIVE:
+        return Conflict(NOT_ACTIVE)
+    return None if empty else Conflict(_HAS_MONEY)

@@ -1,0 +1,41 @@
+"""The bank: what a service may need besides a transaction. It holds things together and decides nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lastro.auth.tokens import TokenBook
+from lastro.clock import Clock
+from lastro.database import Database
+from lastro.outbox.doorbell import Doorbell
+from lastro.providers.directory import ProviderDirectory
+from lastro.till import Till
+
+
+@dataclass(slots=True)
+class Bank:
+    """Passed to every service that owns its transactions or talks to the world.
+
+    A function takes `tx` (it runs inside your transaction) or `bank` (it opens its own), never both.
+    """
+
+    db: Database
+    clock: Clock
+    tokens: TokenBook
+    providers: ProviderDirectory
+    doorbell: Doorbell
+    preparing: Till[Any, Any]
+    sending: Till[Any, Any]
+    receiving: Till[Any, Any]
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC. Nobody else asks a clock."""
+        return self.clock.now()
+
+    async def close(self) -> None:
+        """Finish what is queued and give the connections back."""
+        await self.preparing.drain()
+        await self.sending.drain()
+        await self.receiving.drain()
+        await self.doorbell.close()
+        await self.db.close()

@@ -1,0 +1,288 @@
+"""The `lastro` command: dev | serve | worker | simulator | migrate | tenants | providers | tokens | check | doctor."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import typer
+from pydantic import ValidationError
+
+from lastro import logs
+from lastro.auth.permissions import Permission
+from lastro.errors import BankError
+from lastro.settings import Settings
+from lastro.values.bank_account import AccountType
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+tenants = typer.Typer(no_args_is_help=True, help="Who rents the bank.")
+providers = typer.Typer(no_args_is_help=True, help="The banks behind the accounts.")
+tokens = typer.Typer(no_args_is_help=True, help="Bearer tokens of the API.")
+app.add_typer(tenants, name="tenants")
+app.add_typer(providers, name="providers")
+app.add_typer(tokens, name="tokens")
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    """Run a command; what an operator can mend is said in one sentence, without a traceback."""
+    from lastro.dev import PortTakenError
+    from lastro.embedded import EmbeddedPostgresError
+
+    try:
+        app()
+    except (BankError, EmbeddedPostgresError, PortTakenError) as error:
+        sys.exit(f"lastro: {error}")
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()  # the environment fills it
+    except ValidationError as error:
+        lines = [f"  LASTRO_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        sys.exit("lastro: the settings are not complete\n" + "\n".join(lines))
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of API and simulator.")] = 8000,
+    data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept; by default .lastro here.")] = None,
+    *,
+    fresh: Annotated[bool, typer.Option(help="Forget all data first.")] = False,
+) -> None:
+    """Everything on this machine, from nothing: Postgres, API, worker, simulator and a demo."""
+    from lastro.dev import run
+    from lastro.embedded import data_directory
+
+    run(port, data_dir or data_directory(CHECKOUT), fresh=fresh)
+
+
+@app.command()
+def serve(processes: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1) -> None:
+    """The API."""
+    import os
+    import tempfile
+
+    import uvicorn
+
+    settings = _settings()
+    logs.configure(settings.log_level)
+    if processes > 1:
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="lastro-metrics-"))
+    uvicorn.run(
+        "lastro.app:from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=processes,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=15,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Keeps promises: settles payments, opens accounts. Run as many as you like."""
+    settings = _settings()
+    logs.configure(settings.log_level)
+    asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    from lastro.wiring import build
+    from lastro.worker import Worker
+
+    house = build(settings)
+    working = Worker(house.bank, settings.database_url)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, working.stop)
+    try:
+        await working.run()
+    finally:
+        await house.close()
+
+
+@app.command()
+def simulator() -> None:
+    """A Pix network to play with: DICT, SPI and other banks. Never in production."""
+    import uvicorn
+
+    from lastro.clock import Clock
+    from lastro.simulator.app import standalone
+    from lastro.simulator.network import SimulatorSettings
+
+    settings = _settings()
+    logs.configure(settings.log_level)
+    if settings.simulator_database_url is None or settings.simulator_deliver_to is None:
+        sys.exit("lastro: set LASTRO_SIMULATOR_DATABASE_URL and LASTRO_SIMULATOR_DELIVER_TO")
+    network = SimulatorSettings(
+        database_url=settings.simulator_database_url,
+        secret=settings.network_secret.get_secret_value(),
+        deliver_to=settings.simulator_deliver_to,
+    )
+    uvicorn.run(standalone(network, Clock()), host=settings.host, port=settings.port, log_config=None, access_log=False)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's schema, with LASTRO_MIGRATION_DATABASE_URL if that is set."""
+    from lastro.migrations import upgrade
+
+    settings = _settings()
+    upgrade(settings.migration_database_url or settings.database_url)
+    typer.echo("The schema is current.")
+
+
+@tenants.command("create")
+def create_tenant(name: str, tax_id: Annotated[str, typer.Option(help="The tenant's own CNPJ or CPF.")]) -> None:
+    """Let a company in; prints its id."""
+    from lastro.tenants import service
+
+    typer.echo(_in_the_bank(lambda house: service.create_tenant(house.bank, name, tax_id)))
+
+
+@providers.command("add")
+def add_provider(
+    name: str,
+    tenant: Annotated[UUID, typer.Option(help="Whose provider it is.")],
+    ispb: Annotated[str, typer.Option(help="Eight characters.")],
+    code: Annotated[str | None, typer.Option(help="COMPE code, three digits.")] = None,
+    account_type: Annotated[list[AccountType] | None, typer.Option(help="Repeat; by default all.")] = None,
+    *,
+    strict_documents: Annotated[bool, typer.Option(help="Judge the check digits of CPF and CNPJ.")] = True,
+) -> None:
+    """Give a tenant a bank, reached through the network of LASTRO_NETWORK_URL; prints its id."""
+    from lastro.tenants import service
+
+    typer.echo(
+        _in_the_bank(
+            lambda house: service.add_provider(
+                house.bank,
+                tenant_id=tenant,
+                name=name,
+                code=code,
+                ispb=ispb,
+                account_types=account_type or list(AccountType),
+                strict_documents=strict_documents,
+            )
+        )
+    )
+
+
+@tokens.command("create")
+def create_token(
+    name: str,
+    tenant: Annotated[UUID, typer.Option(help="Whose token it is.")],
+    permission: Annotated[list[Permission] | None, typer.Option(help="Repeat; none means none.")] = None,
+    *,
+    all_permissions: Annotated[bool, typer.Option("--all", help="Every permission of this version.")] = False,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Until it expires; 90 if not said.")] = 90,
+) -> None:
+    """Make a token; its text is shown this once."""
+    from lastro.auth import service
+
+    async def make(house: "House") -> str:
+        settings = _settings()
+        async with house.bank.db.transaction() as tx:
+            token = await service.create(
+                tx,
+                tenant_id=tenant,
+                name=name,
+                permissions=list(Permission) if all_permissions else permission or [],
+                expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
+                environment=settings.environment,
+                pepper=settings.token_pepper.get_secret_value().encode(),
+                now=datetime.now(UTC),
+            )
+        return token.text
+
+    typer.echo(_in_the_bank(make))
+
+
+@tokens.command("list")
+def list_tokens(tenant: UUID) -> None:
+    """A tenant's tokens, without their secrets."""
+    from lastro.auth import service
+
+    async def read(house: "House") -> str:
+        async with house.bank.db.transaction() as tx:
+            rows = await service.search(tx, tenant)
+        lines = [
+            f"{row.id}  {row.name}  expires {row.expires_at or 'never'}  "
+            f"{f'revoked {row.revoked_at}' if row.revoked_at else 'good'}  {' '.join(row.permissions)}"
+            for row in rows
+        ]
+        return "\n".join(lines) or "No tokens."
+
+    typer.echo(_in_the_bank(read))
+
+
+@tokens.command("revoke")
+def revoke_token(token_id: str) -> None:
+    """End a token, everywhere, within a second."""
+    from lastro.auth import service
+
+    async def end(house: "House") -> str:
+        async with house.bank.db.transaction() as tx:
+            await service.revoke(tx, token_id, now=datetime.now(UTC))
+        return "Revoked."
+
+    typer.echo(_in_the_bank(end))
+
+
+@app.command()
+def check(
+    *, quiesced: Annotated[bool, typer.Option(help="Nothing is under way: demand that nothing is owed.")] = False
+) -> None:
+    """Recompute the books from history with the independent checker; exit 1 on any discrepancy."""
+    from lastro.checker.run import check_books
+
+    settings = _settings()
+    report = asyncio.run(
+        check_books(settings.database_url, simulator_url=settings.simulator_database_url, quiesced=quiesced)
+    )
+    typer.echo(report.text())
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is wrong with a setup, and what would mend it."""
+    from lastro.doctor import examine
+
+    findings = asyncio.run(examine(_settings()))
+    for finding in findings:
+        typer.echo(finding.line())
+    if any(not finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+from lastro.wiring import House  # noqa: E402 - after the commands, so that `lastro --help` stays quick
+
+
+def _in_the_bank(work: Callable[[House], Awaitable[Result]]) -> Result:
+    """Run one piece of work with a bank around it."""
+    settings = _settings()
+    logs.configure(settings.log_level)
+
+    async def run() -> Result:
+        from lastro.wiring import build
+
+        house = build(settings)
+        try:
+            await house.open()
+            return await work(house)
+        finally:
+            await house.close()
+
+    return asyncio.run(run())

@@ -1,0 +1,254 @@
+"""The only place that begins, commits and rolls back; how Money and enums become columns; how a list is paged."""
+
+import enum
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Enum,
+    MetaData,
+    Select,
+    Text,
+    TypeDecorator,
+    Uuid,
+    func,
+    select,
+    tuple_,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+
+from lastro.errors import Flaw, Unavailable, Validation
+from lastro.values.money import Money
+from lastro.values.text import Text as Sentence
+
+APPLICATION_ROLE = "lastro_app"
+DEEPEST_ROW = 10_000  # page[number] counts rows away; beyond this, page[after] seeks
+
+# SQLSTATEs that mean "not now": nothing is known to be wrong with the question.
+_NOT_NOW = {
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "53100",  # disk_full
+    "53200",  # out_of_memory
+    "53300",  # too_many_connections
+    "55P03",  # lock_not_available
+    "57014",  # query_canceled, by statement_timeout
+    "57P01",  # admin_shutdown
+    "57P02",  # crash_shutdown
+    "57P03",  # cannot_connect_now
+    "25P03",  # idle_in_transaction_session_timeout
+}
+
+Row = TypeVar("Row", bound="Base")
+
+
+class CentavosColumn(TypeDecorator[Money]):
+    """Money as a BIGINT of centavos."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Money | None, _dialect: Dialect) -> int | None:
+        return None if value is None else value.centavos
+
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> Money | None:
+        return None if value is None else Money(value)
+
+
+class Base(DeclarativeBase):
+    """Every table of the bank. Names of constraints are spelled out so that migrations and services can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text(),
+        UUID: Uuid(),
+        datetime: DateTime(timezone=True),
+        Money: CentavosColumn(),
+        enum.Enum: Enum(enum.Enum, native_enum=False, create_constraint=True, length=32),
+    }
+
+
+class Identified(Protocol):
+    """A row with an `id`, which a cursor can name."""
+
+    id: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page a client wants: by number, or everything after a row that it has seen."""
+
+    number: int = 1
+    size: int = 20
+    after: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Row]):
+    """One page of rows, newest first, and how many there are in all."""
+
+    rows: Sequence[Row]
+    total: int
+    page: PageRequest
+    has_next: bool
+
+
+class Database:
+    """The pool of one process. Every connection serves under the application's role, with a limit on every wait."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=3,
+            pool_use_lifo=True,
+            hide_parameters=True,  # they are people's documents and keys; errors are logged
+            json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 15,
+                "server_settings": {
+                    "role": APPLICATION_ROLE,
+                    "application_name": "lastro",
+                    "timezone": "UTC",
+                    "lock_timeout": "2s",
+                    "statement_timeout": "5s",
+                    "idle_in_transaction_session_timeout": "10s",
+                    "jit": "off",
+                },
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One unit of work: commits at the end of the block, rolls back on any exception.
+
+        Raises Unavailable when the database is away, full or too slow. After that the outcome of a commit is unknown.
+        """
+        session = AsyncSession(self.engine, expire_on_commit=False, autoflush=False)
+        try:
+            try:
+                yield session
+                await session.commit()
+            except BaseException:
+                await _abandon(session)
+                raise
+            finally:
+                await _release(session)
+        except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if means_not_now(error):
+                raise _unavailable() from error
+            raise
+
+    async def now(self) -> datetime:
+        """The database's clock."""
+        async with self.transaction() as tx:
+            moment: datetime = (await tx.execute(select(func.clock_timestamp()))).scalar_one()
+            return moment
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self.engine.dispose()
+
+
+async def _abandon(session: AsyncSession) -> None:
+    try:
+        await session.rollback()
+    except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await session.invalidate()
+
+
+async def _release(session: AsyncSession) -> None:
+    try:
+        await session.close()
+    except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await session.invalidate()
+
+
+def means_not_now(error: BaseException) -> bool:
+    """Whether an error of the driver says that the database is away or busy, and nothing about the question."""
+    if isinstance(error, PoolTimeoutError | OSError | asyncpg.InterfaceError):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _sqlstate(error) in _NOT_NOW or isinstance(error.orig, OSError)
+    if isinstance(error, asyncpg.PostgresError):
+        return error.sqlstate in _NOT_NOW or isinstance(error, asyncpg.PostgresConnectionError)
+    return False
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
+
+
+def constraint_of(error: DBAPIError) -> str | None:
+    """The name of the constraint that refused, for errors that have one."""
+    cause = getattr(error.orig, "__cause__", None)
+    name = getattr(cause, "constraint_name", None)
+    return name if isinstance(name, str) else None
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        Sentence(
+            "O serviço está temporariamente indisponível. Repita a requisição com a mesma Idempotency-Key.",
+            "The service is temporarily unavailable. Repeat the request with the same Idempotency-Key.",
+        ),
+        retry_after=1,
+    )
+
+
+async def page_of(
+    tx: AsyncSession,
+    scope: Select[Row],
+    filters: Sequence[ColumnElement[bool]],
+    order: Sequence[InstrumentedAttribute[Any]],
+    page: PageRequest,
+) -> Found[Row]:
+    """One page of `scope` under `filters`, newest first by `order`, whose last column is the row's id.
+
+    `scope` is what the caller may see at all: a cursor that names a row outside of it is refused like a random id.
+    Raises Validation for a page that lies too deep or a cursor that names nothing.
+    """
+    matching = scope.where(*filters)
+    total = (await tx.execute(select(func.count()).select_from(matching.subquery()))).scalar_one()
+    statement = matching.order_by(*(column.desc() for column in order)).limit(page.size + 1)
+    if page.after is not None:
+        anchor = (await tx.execute(scope.with_only_columns(*order).where(order[-1] == page.after))).one_or_none()
+        if anchor is None:
+            raise Validation(_NO_SUCH_CURSOR, flaws=[Flaw(_NO_SUCH_CURSOR, parameter="page[after]")])
+        statement = statement.where(tuple_(*order) < tuple_(*anchor))
+    elif (page.number - 1) * page.size > DEEPEST_ROW:
+        raise Validation(_TOO_DEEP, flaws=[Flaw(_TOO_DEEP, parameter="page[number]")])
+    else:
+        statement = statement.offset((page.number - 1) * page.size)
+    rows = (await tx.execute(statement)).scalars().all()
+    return Found(rows=rows[: page.size], total=total, page=page, has_next=len(rows) > page.size)
+
+
+_NO_SUCH_CURSOR = Sentence("Cursor inexistente.", "No such cursor.")
+_TOO_DEEP = Sentence(
+    "Página profunda demais: use page[after] com o id do último item recebido.",
+    "Page too deep: use page[after] with the id of the last item received.",
+)

@@ -1,0 +1,191 @@
+"""The gate before the application: sizes, deadlines, ids, headers, the log line. Pure ASGI, no task of its own.
+
+It reads the whole body before the application runs, so a client that trickles holds no connection to the database,
+and a client that leaves interrupts nothing.
+"""
+
+import asyncio
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lastro import metrics
+from lastro.errors import (
+    BankError,
+    Internal,
+    PayloadTooLarge,
+    RequestTimeout,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from lastro.jsonapi.errors import JSON, JSON_API, STATUS, body_of, headers_of, wants_json_api
+from lastro.logs import logger
+from lastro.values.text import Text
+
+LARGEST_BODY = 65_536
+LARGEST_HEADERS = 16_384
+BODY_SECONDS = 10.0
+ANSWER_SECONDS = 30.0
+
+_LOG = logger("http")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+_TOO_LARGE = Text("Corpo ou cabeçalhos grandes demais.", "Body or headers too large.")
+_TOO_SLOW = Text("A requisição não chegou a tempo.", "The request did not arrive in time.")
+_COMPRESSED = Text("Corpos comprimidos não são aceitos.", "Compressed bodies are not accepted.")
+_NO_ANSWER = Text(
+    "O processamento passou do prazo; o resultado é desconhecido. Repita com a mesma Idempotency-Key.",
+    "Processing took too long; the outcome is unknown. Repeat with the same Idempotency-Key.",
+)
+INTERNAL = Text("Erro interno. Informe o requestId ao suporte.", "Internal error. Give the requestId to support.")
+
+
+class Gate:
+    """Wraps the application; everything that leaves the server under its paths has passed here."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        passage = _Passage(scope, send)
+        structlog.contextvars.bind_contextvars(request_id=passage.request_id)
+        try:
+            await self._pass(passage, receive)
+        finally:
+            passage.report()
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    async def _pass(self, passage: "_Passage", receive: Receive) -> None:
+        try:
+            body = await _read(passage.headers, receive)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._app(passage.scope, _replay(body, receive), passage.send)
+        except BankError as error:
+            await passage.refuse(error)
+        except TimeoutError:
+            await passage.refuse(Unavailable(_NO_ANSWER, retry_after=1))
+        except _ClientLeft:
+            passage.status = 499
+        except Exception:
+            _LOG.exception("unhandled")
+            await passage.refuse(Internal(INTERNAL))
+
+
+class _ClientLeft(Exception):  # noqa: N818
+    """The connection ended before the body did."""
+
+
+class _Passage:
+    """One request on its way through: who it is, what was answered."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.headers = Headers(scope=scope)
+        given = self.headers.get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        self.scope = {**scope, "state": {**scope.get("state", {}), "request_id": self.request_id}}
+        self.status = 500
+        self._send = send
+        self._started_at = time.perf_counter()
+        self._answered = False
+        self._json_api = wants_json_api(self.headers.get("accept", ""))
+
+    async def send(self, message: Message) -> None:
+        """Pass an answer on, with the headers that every answer carries."""
+        if message["type"] == "http.response.start":
+            self._answered = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            headers["x-request-id"] = self.request_id
+            if headers.get("content-type") == JSON:
+                headers["content-type"] = JSON_API if self._json_api else JSON
+                headers.add_vary_header("Accept")
+        await self._send(message)
+
+    async def refuse(self, error: BankError) -> None:
+        """Answer with an error, unless an answer is under way."""
+        if self._answered:
+            return
+        body = body_of(
+            error,
+            accept=self.headers.get("accept", ""),
+            accept_language=self.headers.get("accept-language", ""),
+            request_id=self.request_id,
+        )
+        headers = {"content-type": JSON, "content-length": str(len(body)), **headers_of(error)}
+        if isinstance(error, PayloadTooLarge | RequestTimeout):
+            headers["connection"] = "close"
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self.send({"type": "http.response.start", "status": STATUS[error.code], "headers": raw})
+        await self.send({"type": "http.response.body", "body": body})
+
+    def report(self) -> None:
+        """One line in the log, one observation in the metrics. The path is the route's: it holds no id, no key."""
+        route = getattr(self.scope.get("route"), "path", "unmatched")
+        seconds = time.perf_counter() - self._started_at
+        metrics.REQUESTS.labels(self.scope["method"], route, self.status).inc()
+        metrics.DURATION.labels(route).observe(seconds)
+        _LOG.info(
+            "answered",
+            method=self.scope["method"],
+            route=route,
+            status=self.status,
+            milliseconds=round(seconds * 1000, 1),
+        )
+
+
+async def _read(headers: Headers, receive: Receive) -> bytes:
+    """The whole body. Raises PayloadTooLarge, RequestTimeout, UnsupportedMediaType."""
+    if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
+        raise PayloadTooLarge(_TOO_LARGE)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType(_COMPRESSED)
+    declared = headers.get("content-length", "0")
+    if not declared.isascii() or not declared.isdigit() or int(declared) > LARGEST_BODY:
+        raise PayloadTooLarge(_TOO_LARGE)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _ClientLeft
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+                if size > LARGEST_BODY:
+                    raise PayloadTooLarge(_TOO_LARGE)
+                if not message.get("more_body", False):
+                    return b"".join(chunks)
+    except TimeoutError as error:
+        raise RequestTimeout(_TOO_SLOW) from error
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Hand the body over once; afterwards, only the news that the client left."""
+    handed_over = False
+
+    async def replay() -> Message:
+        nonlocal handed_over
+        if handed_over:
+            return await receive()
+        handed_over = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,182 @@
+"""Same key, same answer; same key, other question: refused. The answer lies in the transaction of its effect.
+
+Look first, do, then record: the primary key is the guard. When two processes race with one key, the later one meets
+the earlier row, rolls back whatever it did, looks again and replays. A refusal records nothing, so it uses up no key.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lastro.database import Base, Database
+from lastro.errors import Conflict, Flaw, Unavailable, Unprocessable
+from lastro.values.text import Text as Sentence
+
+_REUSED = Sentence(
+    "Esta Idempotency-Key já foi usada com outra requisição.",
+    "This Idempotency-Key was already used with another request.",
+)
+_STILL_RUNNING = Sentence(
+    "Uma requisição com esta Idempotency-Key ainda está em andamento.",
+    "A request with this Idempotency-Key is still running.",
+)
+
+
+class StoredAnswer(Base):
+    """What a key was answered. Keyed by what must be unique; the resource has its own guards, which never expire."""
+
+    __tablename__ = "idempotency"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request that may be a repetition: who asks for what under which key, and what exactly (`fingerprint`)."""
+
+    tenant_id: UUID
+    operation: str
+    key: str
+    fingerprint: bytes
+
+    @property
+    def identity(self) -> tuple[UUID, str, str]:
+        """What must be unique."""
+        return self.tenant_id, self.operation, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as bytes, so that a repetition gets the very same."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+class KeyRace(Exception):  # noqa: N818 - not an error: the other one was faster
+    """Another transaction recorded one of these keys first; roll back and look again."""
+
+
+def fingerprint(path: str, body: Any) -> bytes:
+    """SHA-256 over what was asked: the path with its ids, and the parsed body in canonical form."""
+    canonical = json.dumps([path, body], sort_keys=True, separators=(",", ":"), default=_exact)
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def _exact(value: Any) -> str:
+    assert isinstance(value, Decimal)  # noqa: S101 - strict JSON knows nothing else
+    return f"number:{value.normalize():f}"
+
+
+async def find(tx: AsyncSession, attempts: Sequence[Attempt]) -> Mapping[tuple[UUID, str, str], Answer | Unprocessable]:
+    """What these attempts were answered before; Unprocessable where the key was used for another question."""
+    if not attempts:
+        return {}
+    asked = {attempt.identity: attempt.fingerprint for attempt in attempts}
+    rows = await tx.execute(
+        select(StoredAnswer).where(
+            tuple_(StoredAnswer.tenant_id, StoredAnswer.operation, StoredAnswer.key).in_(list(asked))
+        )
+    )
+    found: dict[tuple[UUID, str, str], Answer | Unprocessable] = {}
+    for row in rows.scalars():
+        identity = (row.tenant_id, row.operation, row.key)
+        if row.fingerprint == asked[identity]:
+            found[identity] = Answer(row.status, row.body, replayed=True)
+        else:
+            found[identity] = Unprocessable(_REUSED, flaws=[Flaw(_REUSED, header="Idempotency-Key")])
+    return found
+
+
+_RECORD = text(
+    """
+    INSERT INTO idempotency (tenant_id, operation, key, fingerprint, status, body, created_at)
+    SELECT u.*, :created_at FROM unnest(:tenant_ids, :operations, :keys, :fingerprints, :statuses, :bodies)
+        AS u(tenant_id, operation, key, fingerprint, status, body)
+     ORDER BY 1, 2, 3
+        ON CONFLICT DO NOTHING
+    """
+).bindparams(
+    bindparam("tenant_ids", type_=ARRAY(Uuid())),
+    bindparam("operations", type_=ARRAY(Text())),
+    bindparam("keys", type_=ARRAY(Text())),
+    bindparam("fingerprints", type_=ARRAY(LargeBinary())),
+    bindparam("statuses", type_=ARRAY(BigInteger())),
+    bindparam("bodies", type_=ARRAY(LargeBinary())),
+)
+
+
+async def record(tx: AsyncSession, answers: Sequence[tuple[Attempt, Answer]], *, now: datetime) -> None:
+    """Store what was answered, in key order. Raises KeyRace when another transaction was faster."""
+    if not answers:
+        return
+    result = await tx.execute(
+        _RECORD,
+        {
+            "tenant_ids": [attempt.tenant_id for attempt, _ in answers],
+            "operations": [attempt.operation for attempt, _ in answers],
+            "keys": [attempt.key for attempt, _ in answers],
+            "fingerprints": [attempt.fingerprint for attempt, _ in answers],
+            "statuses": [answer.status for _, answer in answers],
+            "bodies": [answer.body for _, answer in answers],
+            "created_at": now,
+        },
+    )
+    if getattr(result, "rowcount", -1) != len(answers):
+        raise KeyRace
+
+
+async def once(
+    db: Database,
+    attempt: Attempt | None,
+    status: int,
+    now: datetime,
+    work: Callable[[AsyncSession], Awaitable[BaseModel]],
+) -> Answer:
+    """Do `work` in one transaction and answer with its document; a repetition gets the stored answer instead.
+
+    Raises Unprocessable for a key that was used for another question, Conflict while the first is still running.
+    """
+    for _ in range(2):
+        try:
+            async with db.transaction() as tx:
+                stored = (await find(tx, [attempt])).get(attempt.identity) if attempt else None
+                if isinstance(stored, Unprocessable):
+                    raise stored
+                if stored is not None:
+                    return stored
+                document = await work(tx)
+                answer = Answer(status, document.model_dump_json(by_alias=True).encode())
+                if attempt:
+                    await record(tx, [(attempt, answer)], now=now)
+                return answer
+        except KeyRace:
+            continue
+        except Unavailable:
+            if attempt and await _taken(db, attempt):
+                continue
+            raise
+    raise Conflict(_STILL_RUNNING, retry_after=1)
+
+
+async def _taken(db: Database, attempt: Attempt) -> bool:
+    """Whether a commit of unknown outcome did land after all."""
+    async with db.transaction() as tx:
+        return bool(await find(tx, [attempt]))

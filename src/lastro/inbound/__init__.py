@@ -1,0 +1,1 @@
+"""The network speaks to us: verified, translated, deduplicated, answered."""

@@ -1,0 +1,28 @@
+"""/network: where a provider's notifications arrive. Not part of the public API; authenticated by its signature."""
+
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from lastro.http import TheBank
+from lastro.inbound import service
+
+router = APIRouter(prefix="/network", include_in_schema=False)
+
+
+class Heard(BaseModel):
+    """ACSP: it took effect, durably. RJCT: it did not, for this reason."""
+
+    status: Literal["ACSP", "RJCT"]
+    reason: str | None
+
+
+@router.post("/{provider_id}/notifications")
+async def notify(provider_id: UUID, request: Request, bank: TheBank) -> Heard:
+    """Take in one notification; docs/network.md describes them."""
+    provider = await bank.providers.get(provider_id)
+    notification = provider.speaks.read(request.headers, await request.body())
+    refusal = await service.handle(bank, provider.id, notification)
+    return Heard(status="ACSP" if refusal is None else "RJCT", reason=refusal)

@@ -1,0 +1,46 @@
+"""What a notification of the network makes the bank do, and what it is answered."""
+
+from uuid import UUID
+
+from lastro.bank import Bank
+from lastro.errors import NotFound
+from lastro.pix.inbox import Overtaken
+from lastro.pix.payments import returns, settlement
+from lastro.pix.transfers import service as transfers
+from lastro.providers.protocol import InFlight, Notification, PaymentStatus, PixReceived, ReturnReceived
+from lastro.values.text import Text
+
+_NO_PAYMENT = Text("Pagamento não encontrado.", "Payment not found.")
+
+
+async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> str | None:
+    """Do what follows from a notification; says with which reason code it is refused, if it is.
+
+    Raises NotFound for the status of a payment that nobody knows (yet: the network will repeat it).
+    """
+    match notification:
+        case PixReceived():
+            return await transfers.receive(bank, provider_id, notification)
+        case PaymentStatus():
+            await _conclude(bank, provider_id, notification)
+            return None
+        case ReturnReceived():
+            return await _take_back(bank, provider_id, notification)
+
+
+async def _conclude(bank: Bank, provider_id: UUID, status: PaymentStatus) -> None:
+    if isinstance(status.outcome, InFlight):
+        return
+    async with bank.db.transaction() as tx:
+        heard = await settlement.hear(tx, provider_id, status.end_to_end_id, status.outcome, now=bank.now())
+        if not heard:
+            raise NotFound(_NO_PAYMENT)
+
+
+async def _take_back(bank: Bank, provider_id: UUID, returned: ReturnReceived) -> str | None:
+    try:
+        async with bank.db.transaction() as tx:
+            return await returns.take_back(tx, provider_id, returned, now=bank.now())
+    except Overtaken:
+        async with bank.db.transaction() as tx:
+            return await returns.take_back(tx, provider_id, returned, now=bank.now())

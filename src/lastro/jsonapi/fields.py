@@ -1,0 +1,179 @@
+"""The scalars of the wire: amounts, times, names, dates. Each is read strictly and written in exactly one way."""
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+
+from lastro.values.money import Money
+from lastro.values.text import Invalid, Text
+
+BUSINESS_TIME = ZoneInfo("America/Sao_Paulo")
+
+_AMOUNT_SHAPE = Text(
+    "Deve ser um número em reais, maior que zero, com até duas casas decimais.",
+    "Must be a number of reais, greater than zero, with at most two decimals.",
+)
+_DATE_SHAPE = Text("Deve ser uma data no formato AAAA-MM-DD.", "Must be a date such as 2026-01-31.")
+_CONTROL = Text(
+    "Não pode conter quebras de linha nem caracteres de controle.",
+    "May not contain line breaks or control characters.",
+)
+_BLANK = Text("Não pode ser vazio.", "May not be blank.")
+_METADATA_SHAPE = Text("Deve ser um objeto JSON.", "Must be a JSON object.")
+_METADATA_SIZE = Text("Limite: 16 kB, profundidade 4 e 50 chaves ao todo.", "Limit: 16 kB, depth 4 and 50 keys in all.")
+_METADATA_NUMBER = Text(
+    "Número sem representação exata: envie-o como texto.", "A number without an exact representation: send it as text."
+)
+
+
+def _read_amount(value: Any) -> Money:
+    """A JSON number only: no strings, no booleans; judged exactly, never through a float."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise Invalid(_AMOUNT_SHAPE)
+    try:
+        amount = Money.from_reais(Decimal(value))
+    except Invalid as error:
+        raise Invalid(_AMOUNT_SHAPE) from error
+    if amount.centavos <= 0:
+        raise Invalid(_AMOUNT_SHAPE)
+    return amount
+
+
+def _write_amount(amount: Money) -> float:
+    """The nearest double prints back the same two decimals for anything under R$ 100 billion (15 digits)."""
+    return amount.centavos / 100
+
+
+Amount = Annotated[
+    Money,
+    PlainValidator(_read_amount),
+    PlainSerializer(_write_amount, return_type=float, when_used="json"),
+    WithJsonSchema(
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 100_000_000_000, "multipleOf": 0.01}, mode="validation"
+    ),
+    Field(examples=[1500.00]),
+]
+"""A positive amount of reais with at most two decimals; `Money` inside."""
+
+Reais = Annotated[
+    Money,
+    PlainValidator(lambda value: value),
+    PlainSerializer(_write_amount, return_type=float, when_used="json"),
+    WithJsonSchema({"type": "number", "minimum": 0, "multipleOf": 0.01}),
+]
+"""An amount that we answer; may be zero."""
+
+
+def timestamp(moment: datetime) -> str:
+    """`2024-01-15T10:30:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(timestamp, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2024-01-15T10:30:00Z"]}),
+]
+
+
+def _one_line(value: str) -> str:
+    """Trimmed and composed (NFC); refuses control characters, line and paragraph separators, and bidi overrides."""
+    line = unicodedata.normalize("NFC", value).strip()
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"} for character in line):
+        raise Invalid(_CONTROL)
+    if not line:
+        raise Invalid(_BLANK)
+    return line
+
+
+def line(longest: int) -> tuple[Any, ...]:
+    """What makes a `str` a non-blank single line of at most `longest` characters: `Annotated[str, *line(140)]`."""
+    return Field(strict=True, min_length=1, max_length=longest), AfterValidator(_one_line)
+
+
+def _read_date(value: Any) -> date:
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}", value):
+        raise Invalid(_DATE_SHAPE)
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as error:
+        raise Invalid(_DATE_SHAPE) from error
+    if day.year > 9998:  # noqa: PLR2004 - the day after must exist
+        raise Invalid(_DATE_SHAPE)
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_read_date)]
+"""A calendar day in São Paulo."""
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of a São Paulo day, in UTC."""
+    return datetime.combine(day, time.min, BUSINESS_TIME).astimezone(UTC)
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after a São Paulo day, in UTC."""
+    return start_of(day + timedelta(days=1))
+
+
+def _read_metadata(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Invalid(_METADATA_SHAPE)
+    size = _Size()
+    result = _settled(value, 1, size)
+    if size.keys > 50 or size.bytes > 16_384:  # noqa: PLR2004
+        raise Invalid(_METADATA_SIZE)
+    assert isinstance(result, dict)  # noqa: S101 - an object stays an object
+    return result
+
+
+class _Size:
+    keys = 0
+    bytes = 2
+
+
+def _settled(node: Any, depth: int, size: _Size) -> Any:
+    """A copy that Postgres and every JSON reader will give back unchanged, measured on the way."""
+    if isinstance(node, dict | list) and depth > 4:  # noqa: PLR2004
+        raise Invalid(_METADATA_SIZE)
+    match node:
+        case dict():
+            size.keys += len(node)
+            size.bytes += sum(len(name.encode()) + 4 for name in node)
+            return {name: _settled(child, depth + 1, size) for name, child in node.items()}
+        case list():
+            size.bytes += len(node) + 2
+            return [_settled(child, depth + 1, size) for child in node]
+        case str():
+            size.bytes += len(node.encode()) + 2
+        case Decimal():
+            size.bytes += len(str(node))
+            if Decimal(repr(float(node))) != node:
+                raise Invalid(_METADATA_NUMBER)
+            return float(node)
+        case int():
+            size.bytes += len(str(node))
+        case _:
+            size.bytes += 5
+    return node
+
+
+Metadata = Annotated[
+    dict[str, Any],
+    PlainValidator(_read_metadata),
+    WithJsonSchema({"type": "object", "maxProperties": 50, "additionalProperties": True}),
+]
+"""A tenant's own data: at most 16 kB, depth 4, 50 keys."""

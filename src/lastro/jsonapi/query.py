@@ -1,0 +1,98 @@
+"""Lists on the wire: `page[number]`, `page[size]`, `page[after]` and `filter[…]` in; meta and links out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lastro.database import PageRequest
+from lastro.jsonapi.document import Collection, Kind, ListLinks, Meta, Resource, link
+
+LARGEST_PAGE = 100
+
+
+class ListQuery(BaseModel):
+    """The parameters that every list takes; a list adds its filters, and anything else is a 400."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int = Field(default=1, ge=1, le=2**31, alias="page[number]", description="Número da página, a partir de 1.")
+    size: int = Field(default=20, ge=1, le=LARGEST_PAGE, alias="page[size]", description="Itens por página.")
+    after: UUID | None = Field(
+        default=None,
+        alias="page[after]",
+        description="Itens depois deste (o id do último item recebido); custa o mesmo em qualquer profundidade.",
+    )
+
+    def page(self) -> PageRequest:
+        """Which page that is."""
+        return PageRequest(self.number, self.size, self.after)
+
+    def parameters(self, **changes: Any) -> dict[str, Any]:
+        """The query as it was asked, with `changes` to the page."""
+        asked = self.model_dump(by_alias=True, exclude_none=True, mode="json", exclude={"number", "size", "after"})
+        return {**asked, **changes}
+
+
+Item = TypeVar("Item")
+Item_co = TypeVar("Item_co", covariant=True)
+Attributes = TypeVar("Attributes", bound=BaseModel)
+
+
+class Page(Protocol[Item_co]):
+    """What a service found: some rows, how many there are, and whether more follow."""
+
+    @property
+    def rows(self) -> Sequence[Item_co]: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def has_next(self) -> bool: ...
+
+
+def collection(
+    found: Page[Item],
+    query: ListQuery,
+    path: str,
+    resource: Callable[[Item], Resource[Kind, Attributes]],
+) -> Collection[Kind, Attributes]:
+    """The rows as resources, with the contract's meta and the links to move on."""
+    data = [resource(row) for row in found.rows]
+    pages = -(-found.total // query.size)
+    meta = Meta(
+        total_items=found.total,
+        total_pages=pages,
+        current_page=query.number,
+        items_per_page=query.size,
+        has_next_page=found.has_next,
+        has_previous_page=query.number > 1 or query.after is not None,
+    )
+    links = _by_cursor(query, path, data, found) if query.after else _by_number(query, path, pages, found)
+    return Collection[Kind, Attributes](data=data, meta=meta, links=links)
+
+
+def _by_number(query: ListQuery, path: str, pages: int, found: Page[Any]) -> ListLinks:
+    def at(number: int) -> str:
+        return link(path, query.parameters(**{"page[number]": number, "page[size]": query.size}))
+
+    return ListLinks(
+        self=at(query.number),
+        first=at(1),
+        prev=at(query.number - 1) if query.number > 1 else None,
+        next=at(query.number + 1) if found.has_next else None,
+        last=at(max(pages, 1)),
+    )
+
+
+def _by_cursor(query: ListQuery, path: str, data: Sequence[Resource[Any, Any]], found: Page[Any]) -> ListLinks:
+    def after(cursor: UUID | None) -> str:
+        return link(path, query.parameters(**{"page[after]": cursor, "page[size]": query.size}))
+
+    return ListLinks(
+        self=after(query.after),
+        first=link(path, query.parameters(**{"page[number]": 1, "page[size]": query.size})),
+        prev=None,
+        next=after(data[-1].id) if found.has_next else None,
+        last=None,
+    )

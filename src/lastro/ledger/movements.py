@@ -1,0 +1,68 @@
+"""The sentences of the ledger: each moves one positive amount from one pot to another, so the books always balance.
+
+    hold     AVAILABLE  → IN_TRANSIT   a payment was accepted
+    settle   IN_TRANSIT → SPI          the network says settled
+    release  IN_TRANSIT → AVAILABLE    the network says rejected
+    receive  SPI        → AVAILABLE    a Pix arrived, or came back
+
+AVAILABLE and IN_TRANSIT belong to the account; SPI belongs to the bank and is the sum of what crossed to and from it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from lastro.values.money import Money
+
+
+class Pot(StrEnum):
+    """Where money lies."""
+
+    AVAILABLE = "AVAILABLE"
+    IN_TRANSIT = "IN_TRANSIT"
+    SPI = "SPI"
+
+
+class Reason(StrEnum):
+    """Why money moved; an account moves for one reason and one reference at most once, for ever."""
+
+    HOLD = "HOLD"
+    SETTLE = "SETTLE"
+    RELEASE = "RELEASE"
+    RECEIVE = "RECEIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One sentence. `reference` is the id of the payment, transfer or return that it is about."""
+
+    account_id: UUID
+    source: Pot
+    target: Pot
+    amount: Money
+    reason: Reason
+    reference: UUID
+
+    def change_of(self, pot: Pot) -> int:
+        """What this does to a pot of the account, in signed centavos."""
+        return (self.target is pot) * self.amount.centavos - (self.source is pot) * self.amount.centavos
+
+
+def hold(account_id: UUID, amount: Money, reference: UUID) -> Movement:
+    """A payment was accepted: the money is still the customer's and can not be spent twice."""
+    return Movement(account_id, Pot.AVAILABLE, Pot.IN_TRANSIT, amount, Reason.HOLD, reference)
+
+
+def settle(account_id: UUID, amount: Money, reference: UUID) -> Movement:
+    """The network settled the payment: the money left."""
+    return Movement(account_id, Pot.IN_TRANSIT, Pot.SPI, amount, Reason.SETTLE, reference)
+
+
+def release(account_id: UUID, amount: Money, reference: UUID) -> Movement:
+    """The network rejected the payment: the money is free again."""
+    return Movement(account_id, Pot.IN_TRANSIT, Pot.AVAILABLE, amount, Reason.RELEASE, reference)
+
+
+def receive(account_id: UUID, amount: Money, reference: UUID) -> Movement:
+    """A Pix arrived, or a payment came back."""
+    return Movement(account_id, Pot.SPI, Pot.AVAILABLE, amount, Reason.RECEIVE, reference)

@@ -1,0 +1,30 @@
+"""What Prometheus reads at /metrics."""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+REQUESTS = Counter("lastro_http_requests_total", "Requests answered.", ["method", "route", "status"])
+DURATION = Histogram(
+    "lastro_http_request_seconds",
+    "Time from the first byte of a request to the last of its answer.",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+BATCH = Histogram(
+    "lastro_till_batch_orders", "Orders that shared a transaction.", ["till"], buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+)
+KEPT = Counter("lastro_outbox_kept_total", "Promises kept.", ["topic"])
+POSTPONED = Counter("lastro_outbox_postponed_total", "Promises postponed.", ["topic"])
+OWED = Gauge(
+    "lastro_outbox_owed_seconds", "Age of the oldest promise that is due; 0 when none is.", multiprocess_mode="max"
+)
+
+
+def page() -> bytes:
+    """All figures in Prometheus' text format; of all processes, when there are several."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+    return generate_latest()

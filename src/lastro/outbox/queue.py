@@ -1,0 +1,162 @@
+"""promise, claim, keep, postpone, give up: the life of a promise. A job may run 0, 1 or 2 times without harm."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Text, Uuid, bindparam, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro.outbox.models import Alert, PromiseRow
+
+LEASE_SECONDS = 10
+HURRIED_ATTEMPTS = 12  # about ten minutes of doubling pauses; then a human is told
+LONGEST_PAUSE_SECONDS = 120.0
+GIVEN_UP_PAUSE_SECONDS = 3_600.0
+LARGEST_CLAIM = 100
+
+WORKERS = 0x4C415354  # the class of the advisory locks by which workers show that they live ("LAST")
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What is owed: a topic (what to do) about a reference (to what) of an account."""
+
+    topic: str
+    account_id: UUID
+    reference: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A promise that this worker holds for `LEASE_SECONDS`; `attempts` includes this one."""
+
+    id: int
+    topic: str
+    account_id: UUID
+    reference: UUID
+    attempts: int
+
+
+_PROMISE = text(
+    "INSERT INTO outbox (topic, account_id, reference) SELECT * FROM unnest(:topics, :account_ids, :refs)"
+).bindparams(
+    bindparam("topics", type_=ARRAY(Text())),
+    bindparam("account_ids", type_=ARRAY(Uuid())),
+    bindparam("refs", type_=ARRAY(Uuid())),
+)
+
+# The low-water mark keeps the scan off the dead entries that kept promises leave at the head of the index.
+_CLAIM = text(
+    f"""
+    WITH due AS (
+        SELECT id FROM outbox
+         WHERE id >= :low_water AND due_at <= clock_timestamp()
+         ORDER BY id LIMIT {LARGEST_CLAIM} FOR UPDATE SKIP LOCKED
+    )
+    UPDATE outbox o
+       SET due_at = clock_timestamp() + make_interval(secs => {LEASE_SECONDS}),
+           leased_by = :worker, attempts = o.attempts + 1
+      FROM due WHERE o.id = due.id
+ RETURNING o.id, o.topic, o.account_id, o.reference, o.attempts
+    """  # noqa: S608 - the two numbers are constants above
+)
+
+_POSTPONE = text(
+    """
+    UPDATE outbox o
+       SET due_at = clock_timestamp() + later.milliseconds * interval '1 millisecond', leased_by = NULL
+      FROM unnest(:ids, :milliseconds) AS later(id, milliseconds)
+     WHERE o.id = later.id AND o.leased_by = :worker
+    """
+).bindparams(bindparam("ids", type_=ARRAY(BigInteger())), bindparam("milliseconds", type_=ARRAY(BigInteger())))
+
+_TAKE_OVER = text(
+    """
+    UPDATE outbox SET due_at = clock_timestamp(), leased_by = NULL
+     WHERE leased_by IS NOT NULL
+       AND leased_by NOT IN (SELECT objid::bigint FROM pg_locks
+                              WHERE locktype = 'advisory' AND classid = :workers AND granted)
+    """
+)
+
+
+async def promise(tx: AsyncSession, promises: Sequence[Promise]) -> None:
+    """Owe these, if `tx` commits."""
+    if promises:
+        await tx.execute(
+            _PROMISE,
+            {
+                "topics": [each.topic for each in promises],
+                "account_ids": [each.account_id for each in promises],
+                "refs": [each.reference for each in promises],
+            },
+        )
+
+
+async def claim(tx: AsyncSession, *, worker: int, low_water: int) -> list[Claimed]:
+    """Take up to a hundred promises that are due, oldest first; two workers never take the same one."""
+    rows = await tx.execute(_CLAIM, {"worker": worker, "low_water": low_water})
+    return sorted((Claimed(*row) for row in rows), key=lambda claimed: claimed.id)
+
+
+async def lowest(tx: AsyncSession, *, low_water: int) -> int:
+    """The oldest promise that is still owed, looked for above the last answer."""
+    found = (await tx.execute(select(func.min(PromiseRow.id)).where(PromiseRow.id >= low_water))).scalar_one_or_none()
+    return low_water if found is None else found
+
+
+async def lateness(tx: AsyncSession) -> float:
+    """Seconds that the oldest due promise has waited; 0 when none is due."""
+    waited = func.extract("epoch", func.clock_timestamp() - func.min(PromiseRow.due_at))
+    return max(0.0, float((await tx.execute(select(waited))).scalar_one() or 0))
+
+
+async def keep(tx: AsyncSession, ids: Sequence[int]) -> None:
+    """These are done; the effect is in the same transaction."""
+    if ids:
+        await tx.execute(
+            text("DELETE FROM outbox WHERE id = ANY(:ids)").bindparams(bindparam("ids", type_=ARRAY(BigInteger()))),
+            {"ids": list(ids)},
+        )
+
+
+def pause_after(attempts: int) -> float:
+    """Seconds until the next try: 0.2, 0.4, 0.8 … two minutes, jittered; an hour once it was given up."""
+    if attempts >= HURRIED_ATTEMPTS:
+        return GIVEN_UP_PAUSE_SECONDS
+    pause = min(0.1 * 2.0**attempts, LONGEST_PAUSE_SECONDS)
+    return pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
+
+
+async def postpone(tx: AsyncSession, claimed: Sequence[Claimed], *, worker: int, why: str) -> None:
+    """Not now: try these again after a pause that doubles. A promise that ran out of hurry is given up."""
+    if not claimed:
+        return
+    await tx.execute(
+        _POSTPONE,
+        {
+            "ids": [each.id for each in claimed],
+            "milliseconds": [max(1, round(pause_after(each.attempts) * 1000)) for each in claimed],
+            "worker": worker,
+        },
+    )
+    give_up(tx, [each for each in claimed if each.attempts == HURRIED_ATTEMPTS], why=why)
+
+
+def give_up(tx: AsyncSession, claimed: Sequence[Claimed], *, why: str) -> None:
+    """Stop hurrying and tell a human. Money that is owed a verdict is still asked about, once an hour."""
+    for each in claimed:
+        alert(tx, kind=f"given_up:{each.topic}", account_id=each.account_id, reference=each.reference, detail=why)
+
+
+def alert(tx: AsyncSession, *, kind: str, account_id: UUID, reference: UUID, detail: str) -> None:
+    """Leave a note for a human, in the same transaction as what caused it."""
+    tx.add(Alert(kind=kind, account_id=account_id, reference=reference, detail=detail))
+
+
+async def take_over(tx: AsyncSession) -> int:
+    """Free the promises of workers that died: their locks are gone. Says how many."""
+    result = await tx.execute(_TAKE_OVER, {"workers": WORKERS})
+    return int(getattr(result, "rowcount", 0))

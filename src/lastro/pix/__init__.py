@@ -1,0 +1,1 @@
+"""Pix: payments that our customers send, transfers that they receive."""

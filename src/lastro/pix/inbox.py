@@ -1,0 +1,45 @@
+"""What the network told us, keyed by its own id: each message takes effect at most once, for ever."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lastro.database import Base
+from lastro.values.money import Money
+
+
+class MessageKind(StrEnum):
+    """What arrived: a Pix for one of our customers, or the return of a Pix that we sent."""
+
+    PAYMENT = "PAYMENT"
+    RETURN = "RETURN"
+
+
+class InboxRow(Base):
+    """One message and our verdict. `rejected_with` is the reason code (AC03 …), null when the money was credited."""
+
+    __tablename__ = "inbox"
+
+    end_to_end_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[MessageKind]
+    provider_id: Mapped[UUID]
+    account_id: Mapped[UUID | None]
+    reference: Mapped[UUID | None]
+    amount: Mapped[Money] = mapped_column("amount_centavos")
+    rejected_with: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class Overtaken(Exception):  # noqa: N818 - not an error: another delivery of the same message was faster
+    """Another transaction wrote this message first; roll back and look again."""
+
+
+async def known(tx: AsyncSession, ids: Collection[str]) -> Mapping[str, InboxRow]:
+    """The messages among these that were judged before."""
+    rows = await tx.execute(select(InboxRow).where(InboxRow.end_to_end_id.in_(list(ids))))
+    return {row.end_to_end_id: row for row in rows.scalars()}

@@ -1,0 +1,56 @@
+"""Payments at rest."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lastro.database import Base
+from lastro.pix.parties import PartyColumn
+from lastro.pix.payments.states import PaymentStatus
+from lastro.providers.protocol import Party
+from lastro.values.money import Money
+from lastro.values.pix_key import KeyType
+
+
+class PixPayment(Base):
+    """One payment. `id` carries the moment of `created_at`, so lists run newest first along the primary key.
+
+    What SPI is told (ids, amount, both parties, description, created_at) never changes after the row was written.
+    """
+
+    __tablename__ = "pix_payments"
+    __table_args__ = (
+        UniqueConstraint("account_id", "e2e_id"),
+        Index("ix_pix_payments_e2e_id", "e2e_id"),
+        Index("ix_pix_payments_tenant_id_id", "tenant_id", "id"),
+        CheckConstraint("amount_centavos > 0", name="amount_positive"),
+        CheckConstraint("returned_centavos BETWEEN 0 AND amount_centavos", name="returned_within_amount"),
+        CheckConstraint(
+            "(completed_at IS NOT NULL) = (status IN ('COMPLETED', 'REVERSED'))", name="completed_at_with_completed"
+        ),
+        CheckConstraint("(failure_reason IS NOT NULL) = (status = 'FAILED')", name="reason_with_failed"),
+        # A payment's row is updated once, when it settles: leave room for that beside it.
+        {"postgresql_with": {"fillfactor": 80}},
+    )
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID]
+    provider_id: Mapped[UUID]
+    amount: Mapped[Money] = mapped_column("amount_centavos")
+    status: Mapped[PaymentStatus]
+    recipient_key_type: Mapped[KeyType]
+    recipient_key_value: Mapped[str]
+    description: Mapped[str | None]
+    e2e_id: Mapped[str]
+    external_ref: Mapped[str | None]
+    failure_reason: Mapped[str | None]
+    payer: Mapped[Party] = mapped_column(PartyColumn)
+    payee: Mapped[Party] = mapped_column(PartyColumn)
+    returned: Mapped[Money] = mapped_column("returned_centavos", server_default=text("0"))
+    version: Mapped[int]
+    completed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

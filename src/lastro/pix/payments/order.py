@@ -1,0 +1,36 @@
+"""What a client orders, and the order once everything is known that must be known before money is held."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from lastro.idempotency import Attempt
+from lastro.providers.protocol import Party
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.money import Money
+from lastro.values.pix_key import PixKey
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the client asked for."""
+
+    account_id: UUID
+    amount: Money
+    key: PixKey
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyOrder:
+    """An order with its payer and its payee: all that the till needs. Its id makes a second effect impossible."""
+
+    id: UUID
+    order: Order
+    tenant_id: UUID
+    provider_id: UUID
+    end_to_end_id: EndToEndId
+    payer: Party
+    payee: Party
+    created_at: datetime
+    attempt: Attempt | None

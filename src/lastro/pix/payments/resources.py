@@ -1,0 +1,152 @@
+"""How payments look on the wire."""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from lastro.database import Found
+from lastro.errors import Flaw, Validation
+from lastro.jsonapi.document import Body, Collection, Document, Resource, Schema, SelfLink, link
+from lastro.jsonapi.fields import Amount, Day, Reais, Timestamp, line
+from lastro.jsonapi.query import ListQuery, collection
+from lastro.pix.payments.models import PixPayment
+from lastro.pix.payments.order import Order, ReadyOrder
+from lastro.pix.payments.states import PaymentStatus
+from lastro.values.money import Money
+from lastro.values.pix_key import KeyType, PixKey
+from lastro.values.text import Invalid, Text
+
+Kind = Literal["pix-payments"]
+Description = Annotated[str, *line(140)]
+
+_DAYS = Text("dateFrom não pode ser depois de dateTo.", "dateFrom may not be after dateTo.")
+
+
+class NewPayment(Schema):
+    """What a client sends to pay."""
+
+    account_id: Annotated[UUID, Field(description="ID da conta de origem")]
+    amount: Annotated[Amount, Field(description="Valor do pagamento, em reais")]
+    recipient_key_type: KeyType
+    recipient_key_value: Annotated[
+        str,
+        Field(
+            strict=True, min_length=1, max_length=100, description="Chave Pix do destinatário", examples=["12345678901"]
+        ),
+    ]
+    description: Annotated[Description | None, Field(description="Descrição do pagamento")] = None
+
+    def order(self) -> Order:
+        """The payment in our words. Raises Validation for a key whose shape is not its type's."""
+        try:
+            key = PixKey.parse(self.recipient_key_type, self.recipient_key_value)
+        except Invalid as error:
+            raise Validation(
+                error.text, flaws=[Flaw(error.text, pointer="/data/attributes/recipientKeyValue")]
+            ) from error
+        return Order(self.account_id, self.amount, key, self.description)
+
+
+class PaymentAttributes(Schema):
+    """A payment as the contract shows it."""
+
+    account_id: UUID
+    amount: Reais
+    status: PaymentStatus
+    recipient_key_type: KeyType
+    recipient_key_value: str
+    description: str | None
+    e2e_id: str
+    external_ref: str | None
+    failure_reason: str | None
+    returned_amount: Reais
+    completed_at: Timestamp | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class PaymentQuery(ListQuery):
+    """How payments can be listed. Days are São Paulo's, both included."""
+
+    account_id: UUID | None = Field(default=None, alias="filter[accountId]")
+    status: PaymentStatus | None = Field(default=None, alias="filter[status]")
+    date_from: Day | None = Field(default=None, alias="filter[dateFrom]", description="Primeiro dia (AAAA-MM-DD).")
+    date_to: Day | None = Field(default=None, alias="filter[dateTo]", description="Último dia, incluído (AAAA-MM-DD).")
+    e2e_id: str | None = Field(default=None, alias="filter[e2eId]", max_length=40)
+    external_ref: str | None = Field(default=None, alias="filter[externalRef]", max_length=100)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.date_from and self.date_to and self.date_from > self.date_to:
+            raise Invalid(_DAYS)
+        return self
+
+
+NewPaymentBody = Body[Kind, NewPayment]
+PaymentDocument = Document[Kind, PaymentAttributes]
+PaymentCollection = Collection[Kind, PaymentAttributes]
+
+
+def resource(payment: PixPayment) -> Resource[Kind, PaymentAttributes]:
+    """One payment."""
+    return Resource[Kind, PaymentAttributes](
+        type="pix-payments",
+        id=payment.id,
+        links=SelfLink(self=link(f"/pix/payments/{payment.id}")),
+        attributes=PaymentAttributes(
+            account_id=payment.account_id,
+            amount=payment.amount,
+            status=payment.status,
+            recipient_key_type=payment.recipient_key_type,
+            recipient_key_value=payment.recipient_key_value,
+            description=payment.description,
+            e2e_id=payment.e2e_id,
+            external_ref=payment.external_ref,
+            failure_reason=payment.failure_reason,
+            returned_amount=payment.returned,
+            completed_at=payment.completed_at,
+            created_at=payment.created_at,
+            updated_at=payment.updated_at,
+        ),
+    )
+
+
+def document(payment: PixPayment) -> PaymentDocument:
+    """The answer about one payment."""
+    data = resource(payment)
+    return PaymentDocument(data=data, links=data.links)
+
+
+def accepted(ready: ReadyOrder) -> PaymentDocument:
+    """The answer to an order that was just carried out: it is on its way."""
+    order = ready.order
+    self_link = SelfLink(self=link(f"/pix/payments/{ready.id}"))
+    return PaymentDocument(
+        data=Resource[Kind, PaymentAttributes](
+            type="pix-payments",
+            id=ready.id,
+            links=self_link,
+            attributes=PaymentAttributes(
+                account_id=order.account_id,
+                amount=order.amount,
+                status=PaymentStatus.PROCESSING,
+                recipient_key_type=order.key.kind,
+                recipient_key_value=order.key.value,
+                description=order.description,
+                e2e_id=ready.end_to_end_id,
+                external_ref=None,
+                failure_reason=None,
+                returned_amount=Money(0),
+                completed_at=None,
+                created_at=ready.created_at,
+                updated_at=ready.created_at,
+            ),
+        ),
+        links=self_link,
+    )
+
+
+def listing(found: Found[PixPayment], query: PaymentQuery) -> PaymentCollection:
+    """The answer to a list."""
+    return collection(found, query, "/pix/payments", resource)

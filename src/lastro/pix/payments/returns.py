@@ -1,0 +1,111 @@
+"""Takes back what comes back: the return (devolução) of a Pix that we sent, credited once, REVERSED when whole."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro.database import constraint_of
+from lastro.ledger import book
+from lastro.ledger.movements import receive
+from lastro.pix import inbox
+from lastro.pix.inbox import InboxRow, MessageKind, Overtaken
+from lastro.pix.payments import resources
+from lastro.pix.payments.models import PixPayment
+from lastro.pix.payments.states import EDGES, PaymentStatus
+from lastro.providers.protocol import ReturnReceived
+from lastro.values.time_ordered_id import new_id
+from lastro.webhooks.announce import News, announce
+
+UNKNOWN_ORIGINAL = "FF08"
+MORE_THAN_LEFT = "AM09"
+
+
+async def take_back(tx: AsyncSession, provider_id: UUID, returned: ReturnReceived, *, now: datetime) -> str | None:
+    """Credit a return and say what refuses it, if anything does. The same return always gets the same answer.
+
+    Raises Overtaken when another delivery of it was faster.
+    """
+    earlier = (await inbox.known(tx, [returned.return_id])).get(returned.return_id)
+    if earlier is not None:
+        return earlier.rejected_with
+    payment = await _original(tx, provider_id, returned)
+    refusal = _refusal(payment, returned)
+    reference = new_id(now)
+    await _write_down(tx, provider_id, returned, payment, reference, refusal, now)
+    if payment is not None and refusal is None:
+        await _credit(tx, payment, returned, reference, now)
+    return refusal
+
+
+async def _original(tx: AsyncSession, provider_id: UUID, returned: ReturnReceived) -> PixPayment | None:
+    """The payment that comes back, behind its account's lock."""
+    of_ours = (PixPayment.e2e_id == returned.original_end_to_end_id, PixPayment.provider_id == provider_id)
+    account_id = (await tx.execute(select(PixPayment.account_id).where(*of_ours))).scalar_one_or_none()
+    if account_id is None:
+        return None
+    await book.lock(tx, [account_id])
+    query = select(PixPayment).where(PixPayment.account_id == account_id, *of_ours).with_for_update(key_share=True)
+    return (await tx.execute(query)).scalar_one()
+
+
+def _refusal(payment: PixPayment | None, returned: ReturnReceived) -> str | None:
+    if payment is None or payment.status not in {PaymentStatus.COMPLETED, PaymentStatus.REVERSED}:
+        return UNKNOWN_ORIGINAL
+    if not returned.amount or payment.returned + returned.amount > payment.amount:
+        return MORE_THAN_LEFT
+    return None
+
+
+async def _write_down(  # noqa: PLR0917 - one fact each
+    tx: AsyncSession,
+    provider_id: UUID,
+    returned: ReturnReceived,
+    payment: PixPayment | None,
+    reference: UUID,
+    refusal: str | None,
+    now: datetime,
+) -> None:
+    tx.add(
+        InboxRow(
+            end_to_end_id=returned.return_id,
+            kind=MessageKind.RETURN,
+            provider_id=provider_id,
+            account_id=payment.account_id if payment else None,
+            reference=reference if refusal is None else None,
+            amount=returned.amount,
+            rejected_with=refusal,
+            created_at=now,
+        )
+    )
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if constraint_of(error) == "pk_inbox":
+            raise Overtaken from error
+        raise
+
+
+async def _credit(
+    tx: AsyncSession, payment: PixPayment, returned: ReturnReceived, reference: UUID, now: datetime
+) -> None:
+    payment.returned += returned.amount
+    payment.version += 1
+    payment.updated_at = now
+    await book.post(tx, [receive(payment.account_id, returned.amount, reference)], posted_at=now)
+    if payment.returned == payment.amount:
+        edge = EDGES[PaymentStatus.COMPLETED, PaymentStatus.REVERSED]
+        payment.status = PaymentStatus.REVERSED
+        await tx.flush()
+        assert edge.emits is not None  # noqa: S101 - every end is news
+        news = News(
+            edge.emits,
+            payment.tenant_id,
+            payment.account_id,
+            payment.id,
+            payment.version,
+            resources.resource(payment),
+        )
+        await announce(tx, [news], now=now)

@@ -1,0 +1,118 @@
+"""What may be done with payments: send one, find them again."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro.accounts.rules import NOT_ACTIVE
+from lastro.auth.caller import Caller, owned
+from lastro.bank import Bank
+from lastro.database import Found, page_of
+from lastro.errors import BankError, Conflict, Flaw, KeyNotFound, NotFound, Unprocessable
+from lastro.idempotency import Answer, Attempt
+from lastro.jsonapi.fields import end_of, start_of
+from lastro.pix.payments.acceptance import Payer, Question
+from lastro.pix.payments.models import PixPayment
+from lastro.pix.payments.order import Order, ReadyOrder
+from lastro.pix.payments.resources import PaymentQuery
+from lastro.pix.payments.rules import NO_ACCOUNT
+from lastro.providers.directory import ProviderFacts
+from lastro.providers.protocol import KeyOwner, Party
+from lastro.values.bank_account import BankAccount
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.text import Text
+from lastro.values.time_ordered_id import first_id_at, new_id
+
+_NO_PAYMENT = Text("Pagamento não encontrado.", "Payment not found.")
+_KEY = Text("Chave Pix do destinatário inválida ou inexistente.", "Recipient's Pix key invalid or unknown.")
+_SELF = Text("A conta de destino é a própria conta de origem.", "The recipient is the paying account itself.")
+
+
+async def send(bank: Bank, caller: Caller, order: Order, attempt: Attempt | None) -> Answer:
+    """Take a payment: find the payee, then hold the money. The answer is durable when it is returned.
+
+    A repetition is answered before the directory is asked. Raises NotFound, Conflict, Unprocessable,
+    InsufficientBalance, RateLimited, ProviderUnavailable, Unavailable.
+    """
+    known = await bank.preparing.submit(Question(order.account_id, attempt))
+    if isinstance(known, BankError):
+        raise known
+    if isinstance(known, Answer):
+        return known
+    payer = _own(known, caller)
+    provider = await bank.providers.get(payer.provider_id)
+    now = bank.now()
+    # Made before the lookup: the directory wants the id that the payment will carry.
+    end_to_end_id = EndToEndId.new(provider.ispb, now)
+    paying = BankAccount(provider.ispb, payer.branch, payer.number, payer.type)
+    owner = await _payee(provider, order, payer, end_to_end_id)
+    if owner.party.account == paying:
+        raise _unprocessable(_SELF)
+    ready = ReadyOrder(
+        id=new_id(now),
+        order=order,
+        tenant_id=caller.tenant_id,
+        provider_id=provider.id,
+        end_to_end_id=end_to_end_id,
+        payer=Party(payer.name, payer.tax_id, paying),
+        payee=owner.party,
+        created_at=now,
+        attempt=attempt,
+    )
+    verdict = await bank.sending.submit(ready)
+    if isinstance(verdict, BankError):
+        raise verdict
+    assert isinstance(verdict, Answer)  # noqa: S101 - the till gives one or the other
+    bank.doorbell.ring()
+    return verdict
+
+
+def _own(known: object, caller: Caller) -> Payer:
+    if not isinstance(known, Payer) or known.tenant_id != caller.tenant_id:
+        raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
+    if not known.active:
+        raise Conflict(NOT_ACTIVE)
+    return known
+
+
+async def _payee(provider: ProviderFacts, order: Order, payer: Payer, end_to_end_id: EndToEndId) -> KeyOwner:
+    """Ask the directory. Nothing is held yet, so whatever goes wrong here leaves nothing behind."""
+    if provider.strict_documents and not order.key.has_valid_check_digits:
+        raise _unprocessable(_KEY)
+    try:
+        return await provider.speaks.find_key(
+            order.key, ispb=provider.ispb, payer_tax_id=payer.tax_id, end_to_end_id=end_to_end_id
+        )
+    except KeyNotFound as error:
+        raise _unprocessable(_KEY) from error
+
+
+def _unprocessable(text: Text) -> Unprocessable:
+    return Unprocessable(text, flaws=[Flaw(text, pointer="/data/attributes/recipientKeyValue")])
+
+
+async def get(tx: AsyncSession, caller: Caller, payment_id: UUID) -> PixPayment:
+    """One payment of the caller's. Raises NotFound."""
+    payment = (await tx.execute(owned(PixPayment, caller).where(PixPayment.id == payment_id))).scalar_one_or_none()
+    if payment is None:
+        raise NotFound(_NO_PAYMENT)
+    return payment
+
+
+async def search(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> Found[PixPayment]:
+    """The caller's payments under the query's filters, newest first."""
+    filters: list[ColumnElement[bool]] = []
+    if query.account_id is not None:
+        filters.append(PixPayment.account_id == query.account_id)
+    if query.status is not None:
+        filters.append(PixPayment.status == query.status)
+    if query.date_from is not None:
+        filters.append(PixPayment.id >= first_id_at(start_of(query.date_from)))
+    if query.date_to is not None:
+        filters.append(PixPayment.id < first_id_at(end_of(query.date_to)))
+    if query.e2e_id is not None:
+        filters.append(PixPayment.e2e_id == query.e2e_id)
+    if query.external_ref is not None:
+        filters.append(PixPayment.external_ref == query.external_ref)
+    return await page_of(tx, owned(PixPayment, caller), filters, [PixPayment.id], query.page())

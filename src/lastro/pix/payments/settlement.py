@@ -1,0 +1,215 @@
+"""What the worker does with accepted payments: bring them to the network, and write down what it answers.
+
+An exception from the network means that nothing is known: the payment stays PROCESSING, its money held, and the same
+instruction under the same end-to-end id goes out again later. A payment is never failed out of ignorance.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro import metrics
+from lastro.bank import Bank
+from lastro.ledger import book
+from lastro.outbox import queue
+from lastro.outbox.queue import Claimed
+from lastro.pix.payments import resources
+from lastro.pix.payments.models import PixPayment
+from lastro.pix.payments.states import EDGES, Edge, PaymentStatus
+from lastro.pix.reasons import failure_reason
+from lastro.providers.protocol import InFlight, Instruction, Outcome, Provider, Rejected, Settled
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.pix_key import PixKey
+from lastro.webhooks.announce import News, announce
+
+# SPI knows an id again for 24 hours and refuses one that is more than 12 hours old (FF08): after this, only ask.
+RESEND_WITHIN = timedelta(hours=11)
+
+PaymentKey = tuple[UUID, UUID]
+"""(account id, payment id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The network's last word on a payment."""
+
+    account_id: UUID
+    payment_id: UUID
+    outcome: Settled | Rejected
+
+
+async def settle(bank: Bank, claimed: Sequence[Claimed]) -> None:
+    """Bring these payments to their networks and conclude the ones that got a verdict.
+
+    Raises ProviderUnavailable for those of which nothing is known; the others are concluded all the same.
+    """
+    async with bank.db.transaction() as tx:
+        payments = await _open(tx, [(each.account_id, each.reference) for each in claimed])
+    outcomes, failure = await _ask(bank, list(payments.values()))
+    verdicts = [
+        Verdict(payment.account_id, payment.id, outcome)
+        for payment in payments.values()
+        if not isinstance(outcome := outcomes.get(payment.id, InFlight()), InFlight)
+    ]
+    decided = {verdict.payment_id for verdict in verdicts}
+    # A promise whose payment is not PROCESSING any more was kept by somebody else.
+    kept = [each for each in claimed if each.reference in decided or (each.account_id, each.reference) not in payments]
+    async with bank.db.transaction() as tx:
+        await conclude(tx, verdicts, now=bank.now())
+        await queue.keep(tx, [each.id for each in kept])
+    metrics.KEPT.labels("pix.payment.settle").inc(len(kept))
+    if failure is not None:
+        raise failure
+
+
+async def _open(tx: AsyncSession, keys: Collection[PaymentKey]) -> Mapping[PaymentKey, PixPayment]:
+    query = select(PixPayment).where(
+        tuple_(PixPayment.account_id, PixPayment.id).in_(list(keys)), PixPayment.status == PaymentStatus.PROCESSING
+    )
+    return {(row.account_id, row.id): row for row in (await tx.execute(query)).scalars()}
+
+
+async def _ask(bank: Bank, payments: Sequence[PixPayment]) -> tuple[dict[UUID, Outcome], Exception | None]:
+    """One call for each provider, with what may be sent (again); old ones are only asked about."""
+    outcomes: dict[UUID, Outcome] = {}
+    failure: Exception | None = None
+    oldest = bank.now() - RESEND_WITHIN
+    for provider_id in sorted({payment.provider_id for payment in payments}):
+        network = (await bank.providers.get(provider_id)).speaks
+        mine = [payment for payment in payments if payment.provider_id == provider_id]
+        fresh = [payment for payment in mine if payment.created_at >= oldest]
+        stale = [payment for payment in mine if payment.created_at < oldest]
+        try:
+            if fresh:
+                answers = await network.settle([instruction(payment) for payment in fresh])
+                outcomes |= {payment.id: answer for payment, answer in zip(fresh, answers, strict=True)}
+            outcomes |= await _inquire(network, stale)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known of these; the others go on
+            failure = error
+    return outcomes, failure
+
+
+async def _inquire(network: Provider, payments: Sequence[PixPayment]) -> dict[UUID, Outcome]:
+    """Ask what became of payments that are too old to be sent again. "Never seen" is not a verdict: a human decides."""
+    found = {payment.id: await network.outcome_of(EndToEndId(payment.e2e_id)) for payment in payments}
+    return {payment_id: outcome for payment_id, outcome in found.items() if outcome is not None}
+
+
+def instruction(payment: PixPayment) -> Instruction:
+    """The order to the rail, from what was frozen at acceptance: the same payment gives the same instruction."""
+    return Instruction(
+        end_to_end_id=EndToEndId(payment.e2e_id),
+        amount=payment.amount,
+        payer=payment.payer,
+        payee=payment.payee,
+        key=PixKey(payment.recipient_key_type, payment.recipient_key_value),
+        description=payment.description,
+        accepted_at=payment.created_at,
+    )
+
+
+_CONCLUDE = text(
+    """
+    UPDATE pix_payments p
+       SET status = v.status, external_ref = v.external_ref, failure_reason = v.failure_reason,
+           completed_at = v.completed_at, version = p.version + 1, updated_at = :now
+      FROM unnest(:account_ids, :ids, :statuses, :external_refs, :failure_reasons, :completed_ats)
+           AS v(account_id, id, status, external_ref, failure_reason, completed_at)
+     WHERE p.account_id = v.account_id AND p.id = v.id AND p.status = 'PROCESSING'
+ RETURNING p.*
+    """
+).bindparams(
+    bindparam("account_ids", type_=ARRAY(Uuid())),
+    bindparam("ids", type_=ARRAY(Uuid())),
+    bindparam("statuses", type_=ARRAY(Text())),
+    bindparam("external_refs", type_=ARRAY(Text())),
+    bindparam("failure_reasons", type_=ARRAY(Text())),
+    bindparam("completed_ats", type_=ARRAY(DateTime(timezone=True))),
+)
+
+
+async def conclude(tx: AsyncSession, verdicts: Sequence[Verdict], *, now: datetime) -> None:
+    """Status, money and news of each verdict, together or not at all.
+
+    Only a PROCESSING payment can be concluded: the second to come (worker, inbox, a worker that was thought dead) finds
+    nothing to do. A second verdict that contradicts the first changes nothing and leaves an alert.
+    """
+    if not verdicts:
+        return
+    await book.lock(tx, {verdict.account_id for verdict in verdicts})
+    settled = [verdict.outcome if isinstance(verdict.outcome, Settled) else None for verdict in verdicts]
+    rejected = [verdict.outcome if isinstance(verdict.outcome, Rejected) else None for verdict in verdicts]
+    rows = await tx.execute(
+        select(PixPayment).from_statement(_CONCLUDE),
+        {
+            "now": now,
+            "account_ids": [verdict.account_id for verdict in verdicts],
+            "ids": [verdict.payment_id for verdict in verdicts],
+            "statuses": [_status(verdict.outcome) for verdict in verdicts],
+            "external_refs": [each.external_ref if each else None for each in settled],
+            "failure_reasons": [failure_reason(each.reason) if each else None for each in rejected],
+            "completed_ats": [now if each else None for each in settled],
+        },
+    )
+    concluded = rows.scalars().all()
+    crossings = [(payment, EDGES[PaymentStatus.PROCESSING, payment.status]) for payment in concluded]
+    movements = [edge.moves(each.account_id, each.amount, each.id) for each, edge in crossings if edge.moves]
+    await book.post(tx, movements, posted_at=now)
+    await announce(tx, [_news(payment, edge) for payment, edge in crossings], now=now)
+    in_time = {payment.id for payment in concluded}
+    await _look_for_contradictions(tx, [verdict for verdict in verdicts if verdict.payment_id not in in_time])
+
+
+def _status(outcome: Settled | Rejected) -> PaymentStatus:
+    return PaymentStatus.COMPLETED if isinstance(outcome, Settled) else PaymentStatus.FAILED
+
+
+def _news(payment: PixPayment, edge: Edge) -> News:
+    assert edge.emits is not None  # noqa: S101 - every end is news
+    return News(
+        edge.emits,
+        payment.tenant_id,
+        payment.account_id,
+        payment.id,
+        payment.version,
+        resources.resource(payment),
+    )
+
+
+async def _look_for_contradictions(tx: AsyncSession, late: Sequence[Verdict]) -> None:
+    if not late:
+        return
+    keys = [(verdict.account_id, verdict.payment_id) for verdict in late]
+    rows = await tx.execute(
+        select(PixPayment.id, PixPayment.status).where(tuple_(PixPayment.account_id, PixPayment.id).in_(keys))
+    )
+    stands: dict[UUID, PaymentStatus] = {row.id: row.status for row in rows}
+    for verdict in late:
+        said = _status(verdict.outcome)
+        status = stands.get(verdict.payment_id)
+        agrees = status is said or (status is PaymentStatus.REVERSED and said is PaymentStatus.COMPLETED)
+        if status is not None and not agrees:
+            queue.alert(
+                tx,
+                kind="contradiction",
+                account_id=verdict.account_id,
+                reference=verdict.payment_id,
+                detail=f"{status} stands; the network now says {verdict.outcome}",
+            )
+
+
+async def hear(
+    tx: AsyncSession, provider_id: UUID, end_to_end_id: EndToEndId, outcome: Settled | Rejected, *, now: datetime
+) -> bool:
+    """A network spoke unasked of one of its own payments. Says whether the payment is known."""
+    query = select(PixPayment.account_id, PixPayment.id).where(
+        PixPayment.e2e_id == end_to_end_id, PixPayment.provider_id == provider_id
+    )
+    row = (await tx.execute(query)).one_or_none()
+    if row is not None:
+        await conclude(tx, [Verdict(row.account_id, row.id, outcome)], now=now)
+    return row is not None

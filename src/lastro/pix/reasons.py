@@ -1,0 +1,56 @@
+"""The reason codes of SPI (pacs.002, catalogue 5.13) in the words of a person who waits for money."""
+
+REASONS = {
+    "AB03": "liquidação não concluída a tempo",
+    "AB09": "erro na instituição do recebedor",
+    "AB11": "tempo esgotado na instituição emissora",
+    "AC03": "agência ou conta do recebedor inexistente ou inválida",
+    "AC06": "conta do recebedor bloqueada",
+    "AC07": "conta do recebedor encerrada",
+    "AC14": "tipo da conta do recebedor incorreto",
+    "AG03": "tipo de transação não permitido nesta conta",
+    "AG12": "pagador e recebedor na mesma instituição",
+    "AG13": "não se devolve uma devolução",
+    "AGNT": "instituição sem agente de liquidação",
+    "AM01": "valor igual a zero",
+    "AM02": "valor acima do limite da conta do recebedor",
+    "AM04": "saldo insuficiente da instituição no SPI",
+    "AM09": "devolução maior que o valor restante",
+    "AM12": "valores não somam o total",
+    "AM18": "quantidade de transações inválida",
+    "AM23": "tributos acima do valor",
+    "BE01": "documento não pertence ao titular da conta",
+    "BE05": "iniciador não cadastrado",
+    "BE15": "identificador de conciliação ausente ou incorreto",
+    "BE17": "QR Code recusado pelo recebedor",
+    "CH11": "documento do recebedor incorreto",
+    "CH16": "conteúdo da mensagem incorreto",
+    "CN01": "agendamento cancelado",
+    "DS02": "recusado por configuração própria",
+    "DS04": "recusado pela instituição do recebedor",
+    "DS0G": "assinante sem permissão",
+    "DS0H": "assinante diverge da instituição",
+    "DS27": "instituição não cadastrada ou inoperante",
+    "DT02": "data ou hora inválida",
+    "DT05": "prazo de devolução vencido",
+    "DU03": "já pago em outro arranjo",
+    "DUPL": "identificador de conciliação já pago",
+    "ED05": "falha na liquidação",
+    "FF07": "finalidade incompatível",
+    "FF08": "identificador malformado",
+    "FRAD": "suspeita de fraude",
+    "INDT": "dados divergem do QR Code",
+    "MD01": "facilitador de saque desconhecido",
+    "RC09": "instituição do pagador inválida",
+    "RC10": "instituição do recebedor inválida",
+    "RR04": "sanções internacionais",
+    "RR06": "tributos só entre pessoas jurídicas",
+    "SL02": "devolução de saque incompatível",
+    "UPAY": "recorrência inexistente",
+}
+
+
+def failure_reason(code: str) -> str:
+    """`AC03: agência ou conta do recebedor inexistente ou inválida`; an unknown code stands alone."""
+    meaning = REASONS.get(code)
+    return f"{code}: {meaning}" if meaning else code

@@ -1,0 +1,1 @@
+"""Pix that our customers receive."""

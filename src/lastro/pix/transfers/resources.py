@@ -1,0 +1,112 @@
+"""How received Pix look on the wire."""
+
+from typing import Literal, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from lastro.database import Found
+from lastro.jsonapi.document import Collection, Document, Resource, Schema, SelfLink, link
+from lastro.jsonapi.fields import Day, Reais, Timestamp
+from lastro.jsonapi.query import ListQuery, collection
+from lastro.pix.transfers.models import PixTransfer, TransferStatus
+from lastro.providers.protocol import Party
+from lastro.values.participants import participant
+from lastro.values.tax_id import DocumentType
+from lastro.values.text import Invalid, Text
+
+Kind = Literal["pix-transfers"]
+
+_DAYS = Text("dateFrom não pode ser depois de dateTo.", "dateFrom may not be after dateTo.")
+
+
+class Payer(Schema):
+    """Who paid."""
+
+    name: str
+    document: str
+    document_type: DocumentType
+    bank_code: str | None
+    bank_name: str | None
+    ispb: str
+
+
+class TransferAttributes(Schema):
+    """A received Pix."""
+
+    account_id: UUID
+    amount: Reais
+    refunded_amount: Reais
+    status: TransferStatus
+    payer: Payer
+    e2e_id: str
+    txid: str | None
+    key_value: str | None
+    description: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class TransferQuery(ListQuery):
+    """How received Pix can be listed. Days are São Paulo's, both included."""
+
+    account_id: UUID | None = Field(default=None, alias="filter[accountId]")
+    date_from: Day | None = Field(default=None, alias="filter[dateFrom]", description="Primeiro dia (AAAA-MM-DD).")
+    date_to: Day | None = Field(default=None, alias="filter[dateTo]", description="Último dia, incluído (AAAA-MM-DD).")
+    e2e_id: str | None = Field(default=None, alias="filter[e2eId]", max_length=40)
+    txid: str | None = Field(default=None, alias="filter[txid]", max_length=40)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.date_from and self.date_to and self.date_from > self.date_to:
+            raise Invalid(_DAYS)
+        return self
+
+
+TransferDocument = Document[Kind, TransferAttributes]
+TransferCollection = Collection[Kind, TransferAttributes]
+
+
+def resource(transfer: PixTransfer) -> Resource[Kind, TransferAttributes]:
+    """One received Pix."""
+    return Resource[Kind, TransferAttributes](
+        type="pix-transfers",
+        id=transfer.id,
+        links=SelfLink(self=link(f"/pix/transfers/{transfer.id}")),
+        attributes=TransferAttributes(
+            account_id=transfer.account_id,
+            amount=transfer.amount,
+            refunded_amount=transfer.refunded,
+            status=transfer.status,
+            payer=_payer(transfer.payer),
+            e2e_id=transfer.e2e_id,
+            txid=transfer.txid,
+            key_value=transfer.key,
+            description=transfer.description,
+            created_at=transfer.created_at,
+            updated_at=transfer.updated_at,
+        ),
+    )
+
+
+def _payer(party: Party) -> Payer:
+    bank = participant(party.account.ispb)
+    return Payer(
+        name=party.name,
+        document=party.tax_id.punctuated,
+        document_type=party.tax_id.kind,
+        bank_code=bank.compe if bank else None,
+        bank_name=bank.short_name if bank else None,
+        ispb=party.account.ispb,
+    )
+
+
+def document(transfer: PixTransfer) -> TransferDocument:
+    """The answer about one received Pix."""
+    data = resource(transfer)
+    return TransferDocument(data=data, links=data.links)
+
+
+def listing(found: Found[PixTransfer], query: TransferQuery) -> TransferCollection:
+    """The answer to a list."""
+    return collection(found, query, "/pix/transfers", resource)

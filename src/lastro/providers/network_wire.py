@@ -1,0 +1,295 @@
+"""The words of docs/network.md, and what they are in ours: every translation between the network's JSON and Lastro."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+from lastro.providers.protocol import (
+    Holder,
+    InFlight,
+    Instruction,
+    KeyOwner,
+    Notification,
+    Outcome,
+    Party,
+    PaymentStatus,
+    PixReceived,
+    Rejected,
+    ReturnInstruction,
+    ReturnReceived,
+    Settled,
+)
+from lastro.values.bank_account import AccountType, BankAccount
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.money import Money
+from lastro.values.pix_key import KeyType, PixKey
+from lastro.values.tax_id import DocumentType, TaxId
+
+ACCOUNT_TYPES = {AccountType.CHECKING: "CACC", AccountType.SAVINGS: "SVGS", AccountType.PAYMENT: "TRAN"}
+_ACCOUNT_TYPES_READ = {word: kind for kind, word in ACCOUNT_TYPES.items()}
+_OWNER_TYPES = {DocumentType.CPF: "NATURAL_PERSON", DocumentType.CNPJ: "LEGAL_PERSON"}
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds the one character that Postgres can not store")
+    return text
+
+
+_Text = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_storable)]
+_Code = Annotated[str, Field(pattern=r"^[A-Z0-9]{4}$")]
+
+
+class _Read(BaseModel):
+    """Something that the network says. It may say more than we know of, but not otherwise."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, alias_generator=to_camel)
+
+
+class _Account(_Read):
+    ispb: str
+    branch: str
+    number: str
+    type: Literal["CACC", "SVGS", "TRAN"]
+
+
+class _Owner(_Read):
+    tax_id: str
+    name: _Text
+
+
+class _Entry(_Read):
+    key: str
+    key_type: Literal["CPF", "CNPJ", "EMAIL", "PHONE", "EVP"]
+    account: _Account
+    owner: _Owner
+    created_at: str
+
+
+class _Status(_Read):
+    end_to_end_id: str
+    status: Literal["ACSC", "RJCT", "ACSP"]
+    reason: _Code | None = None
+    settled_at: str | None = None
+    external_ref: _Text | None = None
+
+
+class _Statuses(_Read):
+    statuses: list[_Status]
+
+
+class _Opened(_Read):
+    branch: str
+    number: str
+
+
+class _Payer(_Read):
+    name: _Text
+    tax_id: str
+    account: _Account
+
+
+class _Payee(_Read):
+    tax_id: str
+    account: _Account
+    key: _Text | None = None
+
+
+class _Payment(_Read):
+    end_to_end_id: str
+    amount: str
+    payer: _Payer
+    payee: _Payee
+    txid: Annotated[str, Field(pattern=r"^[a-zA-Z0-9]{1,35}$")] | None = None
+    remittance_information: _Text | None = None
+    created_at: str
+
+
+class _Return(_Read):
+    return_id: str
+    original_end_to_end_id: str
+    amount: str
+    reason: _Code
+    created_at: str
+
+
+class _PaymentReceived(_Read):
+    type: Literal["payment.received"]
+    payment: _Payment
+
+
+class _StatusNotice(_Read):
+    type: Literal["payment.status"]
+    status: _Status
+
+
+class _ReturnReceived(_Read):
+    type: Literal["return.received"]
+    return_: Annotated[_Return, Field(alias="return")]
+
+
+_NOTIFICATION: TypeAdapter[_PaymentReceived | _StatusNotice | _ReturnReceived] = TypeAdapter(
+    Annotated[_PaymentReceived | _StatusNotice | _ReturnReceived, Field(discriminator="type")]
+)
+
+
+def canonical(body: object) -> bytes:
+    """JSON of which there is only one spelling: sorted names, no spaces, UTF-8."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def strict_json(body: bytes) -> Any:
+    """JSON as RFC 8259 has it: UTF-8, no NaN, no name twice. Raises ValueError."""
+    try:
+        return json.loads(
+            body.decode(), parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_without_repetition
+        )
+    except (ArithmeticError, RecursionError):
+        raise ValueError("numbers or nesting beyond reason") from None
+
+
+def account_out(account: BankAccount) -> dict[str, str]:
+    """An account as the directory writes it."""
+    return {
+        "ispb": account.ispb,
+        "branch": account.branch,
+        "number": account.bare_number,
+        "type": ACCOUNT_TYPES[account.kind],
+    }
+
+
+def owner_out(owner: Holder) -> dict[str, str]:
+    """Who a key is registered for."""
+    return {"type": _OWNER_TYPES[owner.tax_id.kind], "taxId": owner.tax_id.value, "name": owner.name}
+
+
+def message_out(instruction: Instruction) -> dict[str, Any]:
+    """pacs.008: the same instruction always gives the same message."""
+    payer, payee = instruction.payer, instruction.payee
+    return {
+        "endToEndId": instruction.end_to_end_id,
+        "amount": str(instruction.amount),
+        "acceptedAt": _time_out(instruction.accepted_at),
+        "initiation": "DICT",
+        "payer": {"name": payer.name, "taxId": payer.tax_id.value, "account": account_out(payer.account)},
+        "payee": {
+            "taxId": payee.tax_id.value,
+            "account": account_out(payee.account),
+            "key": instruction.key.value,
+        },
+        "remittanceInformation": instruction.description,
+    }
+
+
+def return_out(instruction: ReturnInstruction) -> dict[str, Any]:
+    """pacs.004."""
+    return {
+        "returnId": instruction.return_id,
+        "originalEndToEndId": instruction.original_end_to_end_id,
+        "amount": str(instruction.amount),
+        "reason": instruction.reason,
+        "createdAt": _time_out(instruction.created_at),
+    }
+
+
+def key_owner_in(answer: object) -> KeyOwner:
+    """An entry of the directory. Raises ValueError when it is none."""
+    entry = _Entry.model_validate(answer)
+    return KeyOwner(
+        key=PixKey.parse(KeyType(entry.key_type), entry.key),
+        party=Party(entry.owner.name, TaxId.parse(entry.owner.tax_id), _account_in(entry.account)),
+        created_at=_time_in(entry.created_at),
+    )
+
+
+def statuses_in(answer: object) -> Sequence[tuple[str, Outcome]]:
+    """The answers to a batch: end-to-end id and outcome. Raises ValueError."""
+    return [(status.end_to_end_id, _outcome(status)) for status in _Statuses.model_validate(answer).statuses]
+
+
+def status_in(answer: object) -> tuple[str, Outcome]:
+    """One pacs.002: end-to-end id and outcome. Raises ValueError."""
+    status = _Status.model_validate(answer)
+    return status.end_to_end_id, _outcome(status)
+
+
+def opened_in(answer: object, ispb: str, kind: AccountType) -> BankAccount:
+    """The account that the office opened. Raises ValueError."""
+    opened = _Opened.model_validate(answer)
+    return BankAccount.from_bare(ispb, opened.branch, opened.number, kind)
+
+
+def notification_in(body: bytes) -> Notification:
+    """What the network tells us. Raises ValueError when it makes no sense."""
+    match _NOTIFICATION.validate_python(strict_json(body)):
+        case _PaymentReceived(payment=payment):
+            return PixReceived(
+                end_to_end_id=EndToEndId.parse(payment.end_to_end_id),
+                amount=_some_money(payment.amount),
+                payer=Party(payment.payer.name, TaxId.parse(payment.payer.tax_id), _account_in(payment.payer.account)),
+                payee_tax_id=TaxId.parse(payment.payee.tax_id),
+                payee_account=_account_in(payment.payee.account),
+                key=payment.payee.key,
+                txid=payment.txid,
+                description=payment.remittance_information,
+                created_at=_time_in(payment.created_at),
+            )
+        case _StatusNotice(status=status):
+            return PaymentStatus(EndToEndId.parse(status.end_to_end_id), _outcome(status))
+        case _ReturnReceived(return_=given_back):
+            return ReturnReceived(
+                return_id=EndToEndId.parse(given_back.return_id),
+                original_end_to_end_id=EndToEndId.parse(given_back.original_end_to_end_id),
+                amount=_some_money(given_back.amount),
+                reason=given_back.reason,
+                created_at=_time_in(given_back.created_at),
+            )
+
+
+def _outcome(status: _Status) -> Outcome:
+    match status:
+        case _Status(status="ACSC", settled_at=str(settled_at)):
+            return Settled(_time_in(settled_at), status.external_ref)
+        case _Status(status="RJCT", reason=str(reason)):
+            return Rejected(reason)
+        case _Status(status="ACSP"):
+            return InFlight()
+    raise ValueError("a settlement without a time, or a rejection without a reason")
+
+
+def _account_in(account: _Account) -> BankAccount:
+    return BankAccount.from_bare(account.ispb, account.branch, account.number, _ACCOUNT_TYPES_READ[account.type])
+
+
+def _some_money(text: str) -> Money:
+    if not (amount := Money.parse(text)):
+        raise ValueError("nobody sends nothing")
+    return amount
+
+
+def _time_in(text: str) -> datetime:
+    if not _TIME.fullmatch(text):
+        raise ValueError("not a time in UTC")
+    return datetime.fromisoformat(text)
+
+
+def _time_out(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _no_number(_: str) -> None:
+    raise ValueError("NaN and infinities are no JSON")
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands twice")
+    return members

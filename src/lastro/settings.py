@@ -1,0 +1,46 @@
+"""Every environment variable that Lastro reads, in one frozen class; nothing is read elsewhere."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _for_asyncpg(url: str) -> str:
+    """Accept the URL that every Postgres tool prints, and name the driver that we use."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < 32:  # noqa: PLR2004
+        raise ValueError("must have at least 32 characters; make one with: openssl rand -base64 32")
+    return secret
+
+
+PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
+Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+
+
+class Settings(BaseSettings):
+    """Set by the operator through `LASTRO_…`; `docs/operations.md` explains each."""
+
+    model_config = SettingsConfigDict(env_prefix="LASTRO_", frozen=True, extra="ignore")
+
+    database_url: PostgresUrl = Field(description="The bank's database.")
+    migration_database_url: PostgresUrl | None = Field(
+        default=None, description="The owner's login, for `lastro migrate`; by default the bank's own."
+    )
+    token_pepper: Secret = Field(description="Key of the HMAC under which tokens are stored.")
+    environment: Literal["live", "test"] = Field(default="live", description="The word inside every token.")
+    network_url: str = Field(description="Where the gateway to DICT and SPI answers (docs/network.md).")
+    network_secret: Secret = Field(description="Shared with the gateway, both ways.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    pool_size: int = Field(default=10, ge=2, le=100, description="Database connections of one process.")
+    docs: bool = Field(default=False, description="Serve /docs and /openapi.json.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    simulator_database_url: PostgresUrl | None = Field(default=None, description="The simulator's own database.")
+    simulator_deliver_to: str | None = Field(default=None, description="Where the simulator finds Lastro.")

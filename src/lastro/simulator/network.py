@@ -1,0 +1,56 @@
+"""What the parts of the network share: settings, clock, book, deliveries; and who is let in."""
+
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from lastro.clock import Clock
+from lastro.simulator.book import Book
+from lastro.simulator.delivery import Deliveries
+from lastro.simulator.wire import Refusal
+
+# The two banks at which everybody lives who is not our customer. Two, because the other side must be another bank.
+_ITAU, _BRADESCO = "60701190", "60746948"
+
+
+@dataclass(frozen=True)
+class SimulatorSettings:
+    """`deliver_to` is the base URL of Lastro; `secret` is shared with it; `limit_lookups` meters the directory."""
+
+    database_url: str = field(repr=False)
+    secret: str = field(repr=False)
+    deliver_to: str
+    limit_lookups: bool = True
+
+
+@dataclass(frozen=True)
+class Network:
+    """One running network."""
+
+    settings: SimulatorSettings
+    clock: Clock
+    book: Book
+    deliveries: Deliveries
+
+
+def _network_of(request: Request) -> Network:
+    network = request.app.state.network
+    assert isinstance(network, Network)  # noqa: S101 - only a bug can break it
+    return network
+
+
+TheNetwork = Annotated[Network, Depends(_network_of)]
+
+
+def participant_only(request: Request, network: TheNetwork) -> None:
+    """Let in who knows the secret. Raises Refusal 401."""
+    shown = request.headers.get("authorization", "").encode("latin-1")
+    if not compare_digest(shown, f"Bearer {network.settings.secret}".encode()):
+        raise Refusal(401, "Unauthorized", "Falta o segredo da rede, ou não é este.")
+
+
+def another_bank(ispb: str) -> str:
+    """A bank that is not `ispb`."""
+    return _BRADESCO if ispb == _ITAU else _ITAU

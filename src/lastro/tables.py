@@ -1,0 +1,18 @@
+"""Imports every module that defines a table, so that `Base.metadata` is whole."""
+
+from lastro import idempotency
+from lastro.accounts import models as accounts
+from lastro.auth import models as auth
+from lastro.database import Base
+from lastro.ledger import book
+from lastro.outbox import models as outbox
+from lastro.pix import inbox
+from lastro.pix.payments import models as payments
+from lastro.pix.transfers import models as transfers
+from lastro.providers import models as providers
+from lastro.tenants import models as tenants
+from lastro.webhooks import models as webhooks
+
+MODULES = (idempotency, accounts, auth, book, outbox, inbox, payments, transfers, providers, tenants, webhooks)
+
+metadata = Base.metadata

@@ -1,0 +1,70 @@
+"""What an operator does with tenants and their providers."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from lastro.bank import Bank
+from lastro.errors import Flaw, NotFound, Validation
+from lastro.providers.models import ProviderRow
+from lastro.tenants.models import Tenant
+from lastro.values.bank_account import AccountType
+from lastro.values.participants import participant
+from lastro.values.tax_id import TaxId
+from lastro.values.text import Invalid, Text
+from lastro.values.time_ordered_id import new_id
+
+NETWORK = "network"
+"""The adapter to docs/network.md, the one that there is."""
+
+_NO_TENANT = Text("Cliente não encontrado.", "Tenant not found.")
+_NO_PARTICIPANT = Text("ISPB não participa do Pix.", "This ISPB takes no part in Pix.")
+_CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
+
+
+async def create_tenant(bank: Bank, name: str, tax_id: str) -> UUID:
+    """Let a company in. Raises Validation for a document that is none."""
+    try:
+        document = TaxId.parse(tax_id)
+    except Invalid as error:
+        raise Validation(error.text, flaws=[Flaw(error.text, parameter="tax-id")]) from error
+    if not document.has_valid_check_digits:
+        raise Validation(_CHECK_DIGITS, flaws=[Flaw(_CHECK_DIGITS, parameter="tax-id")])
+    now = bank.now()
+    tenant = Tenant(id=new_id(now), name=name, tax_id=document.value, created_at=now)
+    async with bank.db.transaction() as tx:
+        tx.add(tenant)
+    return tenant.id
+
+
+async def add_provider(
+    bank: Bank,
+    *,
+    tenant_id: UUID,
+    name: str,
+    code: str | None,
+    ispb: str,
+    account_types: Sequence[AccountType],
+    strict_documents: bool,
+) -> UUID:
+    """Give a tenant a bank. Raises NotFound for a tenant that nobody has, Validation for an ISPB outside of Pix."""
+    if participant(ispb) is None:
+        raise Validation(_NO_PARTICIPANT, flaws=[Flaw(_NO_PARTICIPANT, parameter="ispb")])
+    now = bank.now()
+    provider_id = new_id(now)
+    async with bank.db.transaction() as tx:
+        if await tx.get(Tenant, tenant_id) is None:
+            raise NotFound(_NO_TENANT)
+        tx.add(
+            ProviderRow(
+                id=provider_id,
+                tenant_id=tenant_id,
+                name=name,
+                code=code,
+                ispb=ispb,
+                adapter=NETWORK,
+                account_types=list(account_types),
+                strict_documents=strict_documents,
+                created_at=now,
+            )
+        )
+    return provider_id

@@ -1,0 +1,81 @@
+"""The CPF of a person or the CNPJ of a company, numeric or (since July 2026) alphanumeric."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from validate_docbr import CNPJ, CPF
+
+from lastro.values.text import Invalid, Text
+
+
+class DocumentType(StrEnum):
+    """Whose document it is: a natural person's (CPF) or a legal person's (CNPJ)."""
+
+    CPF = "CPF"
+    CNPJ = "CNPJ"
+
+
+_SHAPES = {
+    DocumentType.CPF: re.compile(r"[0-9]{11}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"),
+    # IN RFB 2.229/2024: letters may stand anywhere but in the two check digits.
+    DocumentType.CNPJ: re.compile(r"[0-9A-Z]{12}[0-9]{2}|[0-9A-Z]{2}\.[0-9A-Z]{3}\.[0-9A-Z]{3}/[0-9A-Z]{4}-[0-9]{2}"),
+}
+_WITHOUT_PUNCTUATION = str.maketrans("", "", ".-/")
+_CHECKERS = {DocumentType.CPF: CPF(), DocumentType.CNPJ: CNPJ()}
+
+_NOT_A_TAX_ID = Text(
+    "O documento não tem a forma de um CPF nem de um CNPJ.", "The document is neither a CPF nor a CNPJ."
+)
+_WRONG_SHAPE = {
+    DocumentType.CPF: Text("O CPF deve ter 11 algarismos.", "A CPF must have 11 digits."),
+    DocumentType.CNPJ: Text(
+        "O CNPJ deve ter 12 letras ou algarismos e mais 2 algarismos.",
+        "A CNPJ must have 12 letters or digits and 2 more digits.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaxId:
+    """A CPF (11 digits) or a CNPJ (14 characters), bare and in upper case. Made by `parse`."""
+
+    value: str
+    kind: DocumentType
+
+    @classmethod
+    def parse(cls, text: str, kind: DocumentType | None = None) -> "TaxId":
+        """Read "123.456.789-01", "12.345.678/0001-90" or either of them bare; without `kind`, either will do.
+
+        Looks at the shape only, because a sandbox may accept documents with wrong check digits: ask
+        `has_valid_check_digits`. Raises `Invalid`.
+        """
+        # Before upper(), which turns some foreign letters into ASCII ones (U+017F becomes S).
+        shouted = text.upper() if text.isascii() else ""
+        for candidate in (kind,) if kind else DocumentType:
+            if _SHAPES[candidate].fullmatch(shouted):
+                return cls(shouted.translate(_WITHOUT_PUNCTUATION), candidate)
+        raise Invalid(_WRONG_SHAPE[kind] if kind else _NOT_A_TAX_ID)
+
+    @property
+    def has_valid_check_digits(self) -> bool:
+        """Whether the last two digits follow from the others (modulo 11); one repeated character never does."""
+        return _CHECKERS[self.kind].validate(self.value)
+
+    @property
+    def punctuated(self) -> str:
+        """As people write it: "123.456.789-01" or "12.345.678/0001-90"."""
+        text = self.value
+        if self.kind is DocumentType.CPF:
+            return f"{text[:3]}.{text[3:6]}.{text[6:9]}-{text[9:]}"
+        return f"{text[:2]}.{text[2:5]}.{text[5:8]}/{text[8:12]}-{text[12:]}"
+
+    @property
+    def masked(self) -> str:
+        """What other people may see: "***456789**" (Manual Operacional do DICT, 8.1) or "**345678******"."""
+        if self.kind is DocumentType.CPF:
+            return f"***{self.value[3:9]}**"
+        return f"**{self.value[2:8]}******"
+
+    def __str__(self) -> str:
+        return self.value

@@ -1,0 +1,1 @@
+"""The news: what happened, frozen as it was when it happened."""

@@ -1,0 +1,74 @@
+"""Writes the news in the transaction that makes it true."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro.jsonapi.document import Resource, Schema
+from lastro.jsonapi.fields import Timestamp
+from lastro.values.time_ordered_id import new_id
+
+VERSION = "1"
+
+
+class EventBody(Schema):
+    """What a subscriber receives: the type, when, and the resource as GET answered it at that moment."""
+
+    type: str
+    timestamp: Timestamp
+    version: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that happened to a resource of an account."""
+
+    type: str
+    tenant_id: UUID
+    account_id: UUID
+    resource_id: UUID
+    resource_version: int
+    resource: Resource[Any, Any]
+
+
+_ANNOUNCE = text(
+    """
+    INSERT INTO events (account_id, id, tenant_id, type, resource_id, resource_version, body, created_at)
+    SELECT u.*, :created_at FROM unnest(:account_ids, :ids, :tenant_ids, :types, :resource_ids, :versions, :bodies)
+        AS u(account_id, id, tenant_id, type, resource_id, resource_version, body)
+    """
+).bindparams(
+    bindparam("account_ids", type_=ARRAY(Uuid())),
+    bindparam("ids", type_=ARRAY(Uuid())),
+    bindparam("tenant_ids", type_=ARRAY(Uuid())),
+    bindparam("types", type_=ARRAY(Text())),
+    bindparam("resource_ids", type_=ARRAY(Uuid())),
+    bindparam("versions", type_=ARRAY(BigInteger())),
+    bindparam("bodies", type_=ARRAY(LargeBinary())),
+)
+
+
+async def announce(tx: AsyncSession, news: Sequence[News], *, now: datetime) -> None:
+    """Freeze each piece of news as bytes. A version of a resource is announced at most once, for ever."""
+    if not news:
+        return
+    bodies = [EventBody(type=each.type, timestamp=now, version=VERSION, data=each.resource) for each in news]
+    await tx.execute(
+        _ANNOUNCE,
+        {
+            "account_ids": [each.account_id for each in news],
+            "ids": [new_id(now) for _ in news],
+            "tenant_ids": [each.tenant_id for each in news],
+            "types": [each.type for each in news],
+            "resource_ids": [each.resource_id for each in news],
+            "versions": [each.resource_version for each in news],
+            "bodies": [body.model_dump_json(by_alias=True).encode() for body in bodies],
+            "created_at": now,
+        },
+    )

@@ -1,0 +1,93 @@
+"""The composition root: makes a Bank out of settings. The only module that names an adapter."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro import metrics
+from lastro.auth.tokens import TokenBook
+from lastro.bank import Bank
+from lastro.clock import Clock
+from lastro.database import Database
+from lastro.outbox.doorbell import Doorbell
+from lastro.pix.payments import acceptance as sending
+from lastro.pix.transfers import acceptance as receiving
+from lastro.providers.directory import ProviderDirectory
+from lastro.providers.network_http import NetworkHttp
+from lastro.providers.protocol import Provider
+from lastro.settings import Settings
+from lastro.tenants.service import NETWORK
+from lastro.till import Till
+
+
+class House:
+    """A bank with everything around it that must be closed again."""
+
+    def __init__(self, bank: Bank, client: httpx.AsyncClient) -> None:
+        self.bank = bank
+        self._client = client
+
+    async def open(self) -> None:
+        """Take over the database's time. Raises Unavailable when there is no database."""
+        self.bank.clock.synchronise(await self.bank.db.now())
+
+    async def close(self) -> None:
+        """Finish what is queued and give every connection back."""
+        await self.bank.close()
+        await self._client.aclose()
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    literal_tokens: bool = False,
+    adapters: dict[str, Provider] | None = None,
+) -> House:
+    """Put the bank together; nothing is connected yet. `literal_tokens` is for `lastro dev` alone."""
+    db = Database(settings.database_url, pool_size=settings.pool_size)
+    client = httpx.AsyncClient(
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=30),
+        follow_redirects=False,
+        trust_env=False,
+    )
+    network = NetworkHttp(client, base_url=settings.network_url, secret=settings.network_secret.get_secret_value())
+    pepper = settings.token_pepper.get_secret_value().encode()
+    bank = Bank(
+        db=db,
+        clock=clock or Clock(),
+        tokens=TokenBook(db, pepper, literal=literal_tokens),
+        providers=ProviderDirectory(db, {NETWORK: network, **(adapters or {})}),
+        doorbell=Doorbell(db),
+        preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
+        sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
+        receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
+    )
+    return House(bank, client)
+
+
+def _till(
+    name: str,
+    db: Database,
+    carry_out: Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]],
+    twin_of: Callable[[Any], Any],
+) -> Till[Any, Any]:
+    """A till whose orders can be carried out twice without harm."""
+
+    async def flush(orders: Sequence[Any], _again: bool) -> Sequence[Any]:
+        metrics.BATCH.labels(name).observe(len(orders))
+        async with db.transaction() as tx:
+            return await carry_out(tx, orders)
+
+    return Till(flush, twin_of)
+
+
+def _sending(db: Database) -> Callable[[Sequence[Any], bool], Awaitable[Sequence[Any]]]:
+    async def flush(orders: Sequence[Any], again: bool) -> Sequence[Any]:
+        metrics.BATCH.labels("sending").observe(len(orders))
+        async with db.transaction() as tx:
+            return await sending.accept(tx, orders, again=again)
+
+    return flush

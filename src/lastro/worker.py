@@ -1,0 +1,120 @@
+"""Keeps what was promised: claims due promises in a short transaction, then works with no transaction open."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import groupby
+
+import asyncpg
+
+from lastro import metrics
+from lastro.accounts import opening
+from lastro.accounts.service import OPEN
+from lastro.bank import Bank
+from lastro.errors import BankError, Unavailable
+from lastro.logs import logger
+from lastro.outbox import queue
+from lastro.outbox.doorbell import Ear
+from lastro.outbox.queue import WORKERS, Claimed
+from lastro.pix.payments import settlement
+from lastro.pix.payments.acceptance import SETTLE
+
+Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[None]]
+
+HANDLERS: Mapping[str, Handler] = {
+    OPEN: opening.open_accounts,
+    SETTLE: settlement.settle,
+}
+
+LANES = 2  # batches under way at once: while one waits for the network, the other writes
+POLL_SECONDS = 0.1
+LOOK_BACK_SECONDS = 5.0
+
+_LOG = logger("worker")
+
+
+class Worker:
+    """One worker process (or the worker inside `lastro dev`). Any number may run; none does another's work twice."""
+
+    def __init__(self, bank: Bank, database_url: str) -> None:
+        self._bank = bank
+        self._url = database_url
+        self._ear: Ear | None = None
+        self._low_water = 0
+        self._stopping = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is at work."""
+        return self._ear is not None and self._ear.alive
+
+    def stop(self) -> None:
+        """Finish the batches under way and come to an end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`; whenever the connection breaks, start over under a new number."""
+        while not self._stopping.is_set():
+            try:
+                await self._work()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable) as error:
+                _LOG.warning("database away", error=type(error).__name__)
+                await self._rest(1.0)
+
+    async def _work(self) -> None:
+        self._ear = ear = await Ear.open(self._url, WORKERS)
+        try:
+            async with self._bank.db.transaction() as tx:
+                taken_over = await queue.take_over(tx)
+            _LOG.info("worker started", number=ear.number, taken_over=taken_over)
+            self._low_water = 0
+            async with asyncio.TaskGroup() as lanes:
+                lanes.create_task(self._look_back(ear))
+                for _ in range(LANES):
+                    lanes.create_task(self._lane(ear))
+        except* Unavailable as group:
+            raise group.exceptions[0] from group
+        finally:
+            await ear.close()
+
+    async def _lane(self, ear: Ear) -> None:
+        while ear.alive and not self._stopping.is_set():
+            if not await self.tick(ear.number):
+                await ear.wait(POLL_SECONDS)
+
+    async def tick(self, number: int) -> int:
+        """Claim what is due and try to keep it. Says how many promises were claimed."""
+        async with self._bank.db.transaction() as tx:
+            claimed = await queue.claim(tx, worker=number, low_water=self._low_water)
+        for topic, group in groupby(sorted(claimed, key=lambda each: each.topic), key=lambda each: each.topic):
+            await self._keep(topic, list(group), number)
+        return len(claimed)
+
+    async def _keep(self, topic: str, claimed: Sequence[Claimed], number: int) -> None:
+        try:
+            await HANDLERS[topic](self._bank, claimed)
+            return
+        except BankError as error:
+            why = f"{type(error).__name__}: {error}"
+            _LOG.warning("postponed", topic=topic, promises=len(claimed), why=why)
+        except Exception as error:
+            why = type(error).__name__
+            _LOG.exception("postponed", topic=topic, promises=len(claimed))
+        # Promises that were kept before the failure are gone; only the others are there to be postponed.
+        metrics.POSTPONED.labels(topic).inc(len(claimed))
+        async with self._bank.db.transaction() as tx:
+            await queue.postpone(tx, claimed, worker=number, why=why)
+
+    async def _look_back(self, ear: Ear) -> None:
+        """Move the low-water mark up, measure how late we are, and adopt what dead workers left."""
+        while ear.alive and not self._stopping.is_set():
+            async with self._bank.db.transaction() as tx:
+                self._low_water = await queue.lowest(tx, low_water=self._low_water)
+                metrics.OWED.set(await queue.lateness(tx))
+                await queue.take_over(tx)
+            self._bank.clock.synchronise(await self._bank.db.now())
+            await self._rest(LOOK_BACK_SECONDS)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
