@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lastro import demo, logs
 from lastro.app import create_app, freeze, serving
+from lastro.bank import Bank
 from lastro.clock import Clock
 from lastro.embedded import Postgres, postgres
 from lastro.migrations import upgrade
@@ -38,12 +39,18 @@ class PortTakenError(RuntimeError):
 
 
 @dataclass(slots=True)
-class House:
-    """What is running, and whether all of it is ready."""
+class Household:
+    """What runs in one process, around one bank and one clock."""
 
+    bank: Bank
     worker: Worker
     simulator: Simulator
     demo_is_there: bool = False
+
+    @property
+    def app(self) -> ASGIApp:
+        """API and simulator, each on its own paths."""
+        return _Split(serving(create_app(self.bank, docs=True, checks=self.checks)), self.simulator.app)
 
     async def checks(self) -> Mapping[str, bool]:
         """For /health/ready."""
@@ -59,7 +66,7 @@ def run(port: int, data_dir: Path, *, fresh: bool) -> None:
     if fresh:
         _forget(data_dir)
     with contextlib.suppress(KeyboardInterrupt), listener, postgres(data_dir) as cluster:
-        database_url, simulator_url = asyncio.run(_databases(cluster, _secret(data_dir, "application")))
+        database_url, simulator_url = asyncio.run(databases(cluster, _secret(data_dir, "application")))
         upgrade(cluster.server.url("lastro"))
         settings = Settings(
             database_url=database_url,
@@ -123,7 +130,7 @@ def _secret(data_dir: Path, name: str) -> str:
     return known[name]
 
 
-async def _databases(cluster: Postgres, password: str) -> tuple[str, str]:
+async def databases(cluster: Postgres, password: str) -> tuple[str, str]:
     """The two databases and the application's own login, which owns nothing. Says their URLs."""
     server = cluster.server
     connection = await asyncpg.connect(server.url("postgres").replace("+asyncpg", ""))
@@ -152,8 +159,8 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(settings: Settings, cluster: Postgres, listener: socket.socket, started_at: float) -> None:
-    async with _running(settings) as (app, house, pepper):
-        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)
+    async with household(settings) as living:
+        config = uvicorn.Config(living.app, lifespan="off", log_config=None, access_log=False, server_header=False)
         server = _Server(config)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -161,8 +168,9 @@ async def _serve(settings: Settings, cluster: Postgres, listener: socket.socket,
         serving_task = asyncio.create_task(server.serve(sockets=[listener]))
         watching = asyncio.create_task(_watch(cluster))
         try:
-            await demo.seed(house[0], pepper, f"http://{HOST}:{settings.port}{MOUNTED_AT}")
-            house[1].demo_is_there = True
+            pepper = settings.token_pepper.get_secret_value().encode()
+            await demo.seed(living.bank, pepper, f"http://{HOST}:{settings.port}{MOUNTED_AT}")
+            living.demo_is_there = True
             freeze()
             _greet(settings.port, time.monotonic() - started_at)
             await serving_task
@@ -173,35 +181,31 @@ async def _serve(settings: Settings, cluster: Postgres, listener: socket.socket,
 
 
 @contextlib.asynccontextmanager
-async def _running(settings: Settings) -> AsyncIterator[tuple[ASGIApp, tuple[Any, House], bytes]]:
-    """Simulator, worker and application, around one bank and one clock."""
-    assert settings.simulator_database_url is not None  # noqa: S101 - `run` sets both
+async def household(settings: Settings) -> AsyncIterator[Household]:
+    """Simulator and worker at work around one bank; what is still missing is a server for `Household.app`."""
+    assert settings.simulator_database_url is not None  # noqa: S101 - whoever calls this sets both
     assert settings.simulator_deliver_to is not None  # noqa: S101
     clock = Clock()
-    simulator = Simulator(
-        SimulatorSettings(
-            database_url=settings.simulator_database_url,
-            secret=settings.network_secret.get_secret_value(),
-            deliver_to=settings.simulator_deliver_to,
-            limit_lookups=False,
-        ),
-        clock,
+    network = SimulatorSettings(
+        database_url=settings.simulator_database_url,
+        secret=settings.network_secret.get_secret_value(),
+        deliver_to=settings.simulator_deliver_to,
+        limit_lookups=False,
     )
+    simulator = Simulator(network, clock)
+    house = build(settings, clock=clock, literal_tokens=True)
     await simulator.start()
     await seed_demo(simulator.book)
-    building = build(settings, clock=clock, literal_tokens=True)
-    await building.open()
-    worker = Worker(building.bank, settings.database_url)
-    house = House(worker, simulator)
+    await house.open()
+    worker = Worker(house.bank, settings.database_url)
     working = asyncio.create_task(worker.run())
-    app = _Split(serving(create_app(building.bank, docs=True, checks=house.checks)), simulator.app)
     try:
-        yield app, (building.bank, house), settings.token_pepper.get_secret_value().encode()
+        yield Household(house.bank, worker, simulator)
     finally:
         worker.stop()
         await asyncio.wait([working], timeout=10)
         await simulator.stop()
-        await building.close()
+        await house.close()
 
 
 class _Split:
@@ -242,7 +246,8 @@ Send a first Pix:
 
   curl -X POST '{base}/baas/api/v1/pix/payments' \\
     -H 'Authorization: Bearer {demo.TOKEN}' -H 'Content-Type: application/json' \\
-    -d '{{"data":{{"type":"pix-payments","attributes":{{"accountId":"{demo.ACCOUNT}","amount":1500.00,"recipientKeyType":"CPF","recipientKeyValue":"12345678901"}}}}}}'
+    -d '{{"data":{{"type":"pix-payments","attributes":{{"accountId":"{demo.ACCOUNT}",
+         "amount":1500.00,"recipientKeyType":"CPF","recipientKeyValue":"12345678901"}}}}}}'
 
 Ctrl-C stops everything.
 """,

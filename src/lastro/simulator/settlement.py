@@ -167,9 +167,10 @@ def _read(message: dict[str, Any]) -> _Reading:
     except Invalid:
         return _Reading(end_to_end_id, flaw="FF08")
     try:
-        return _Reading(end_to_end_id, None, message, fingerprint(message), Order.model_validate(message))
+        order = Order.model_validate(message)
     except ValidationError:
         return _Reading(end_to_end_id, flaw="CH16")
+    return _Reading(end_to_end_id, None, message, fingerprint(message), order)
 
 
 def _answer(reading: _Reading, recorded: Mapping[str, orders.Facts]) -> dict[str, Any]:

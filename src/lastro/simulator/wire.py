@@ -21,10 +21,11 @@ MAX_BODY_BYTES = 1_048_576  # a hundred of the longest messages are a fifth of t
 MAX_KEY_LENGTH = MAX_LENGTH
 
 _WIRE_AMOUNT = re.compile(r"[0-9]{1,11}\.[0-9]{2}")
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _ANSWERS_TO_FLAWS = {"missing": "falta", "extra_forbidden": "não é conhecido", "value_error": "{error}"}
 
 
-class Refusal(Exception):  # noqa: N818 - it ends in nothing, like every error of the house
+class Refusal(Exception):
     """An answer other than 2xx: a `type` of the arrangement and a `title` in Portuguese."""
 
     def __init__(self, status: int, kind: str, title: str, *, retry_after: int | None = None) -> None:
@@ -179,8 +180,8 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def fingerprint(message: object) -> str:
-    """The SHA-256 of a message in its canonical form (sorted names, no spaces), as 64 hex digits."""
-    return hashlib.sha256(json.dumps(message, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+    """The SHA-256 of a validated message in its canonical form (sorted names, no spaces), as 64 hex digits."""
+    return hashlib.sha256(_CANONICAL.encode(message).encode()).hexdigest()
 
 
 def rfc3339(at: datetime) -> str:

@@ -1,0 +1,44 @@
+# run, test, check, bench, lock: one word each. Needs Python 3.11 or later, and make.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench lock clean
+
+run: $(VENV)/.runtime
+	@$(BIN)/lastro dev --port $(PORT)
+
+test: $(VENV)/.dev
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --include='*/lastro/ledger/*,*/lastro/pix/*,*/lastro/auth/*,*/lastro/idempotency.py' --fail-under=95
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+# Every version and hash is pinned; no registry is named, so pip uses the one that this machine is set up for.
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	cd requirements && for set in runtime dev; do \
+	  ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --no-header --python-version 3.11 $$set.in -o $$set.txt; done
+
+clean:
+	rm -rf $(VENV) .lastro .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
