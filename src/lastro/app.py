@@ -55,7 +55,8 @@ def create_app(bank: Bank, *, docs: bool = False, checks: Checks | None = None) 
     )
     app.state.bank = bank
     for router in (*ROUTERS, inbound):
-        app.include_router(router)
+        # Not `include_router`, which would put a second resolution of routes around each of ours.
+        app.router.routes.extend(router.routes)
     _add_health(app, bank, checks)
     if docs:
         _add_docs(app)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
@@ -114,7 +114,16 @@ async def _read(request: Request, *, takes_body: bool) -> StrictRequest:
     return strict
 
 
-def attempt_of(request: Request) -> Attempt | None:
+def attempt_of(
+    request: Request,
+    _described: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description="Repetir a requisição com a mesma chave devolve a mesma resposta, sem um segundo efeito.",
+        ),
+    ] = None,
+) -> Attempt | None:
     """The request as something that may be repeated, if it carries an Idempotency-Key."""
     keys = request.headers.getlist("idempotency-key")
     if not keys:
@@ -206,18 +215,17 @@ EVERYWHERE = (
 )
 
 
+Described = dict[int | str, dict[str, Any]]
+
+
+def also(*codes: ErrorCode) -> Described:
+    """For the description of a route: the errors that it knows beside those of every route."""
+    return {
+        status: {"model": ErrorBody, "description": ", ".join(code for code in ErrorCode if STATUS[code] == status)}
+        for status in sorted({STATUS[code] for code in codes})
+    }
+
+
 def api_router(prefix: str, tag: str) -> APIRouter:
     """A router of the API, whose routes share the door and the error bodies."""
-    statuses = sorted({STATUS[code] for code in EVERYWHERE})
-    return APIRouter(
-        prefix=f"{BASE_PATH}{prefix}",
-        tags=[tag],
-        route_class=ApiRoute,
-        responses={
-            status: {
-                "model": ErrorBody,
-                "description": ", ".join(code for code in ErrorCode if STATUS[code] == status),
-            }
-            for status in statuses
-        },
-    )
+    return APIRouter(prefix=f"{BASE_PATH}{prefix}", tags=[tag], route_class=ApiRoute, responses=also(*EVERYWHERE))

@@ -45,7 +45,9 @@ async def test_the_same_request_id_for_another_holder_is_refused(world: World) -
     assert (other.status_code, other.json()["type"]) == (409, "RequestIdAlreadyUsed")
 
 
-@pytest.mark.parametrize("flaw", [{"ispb": "123"}, {"type": "SLRY"}, {"requestId": "x"}, {"colour": "blue"}, {"holder": 1}])
+@pytest.mark.parametrize(
+    "flaw", [{"ispb": "123"}, {"type": "SLRY"}, {"requestId": "x"}, {"colour": "blue"}, {"holder": 1}]
+)
 async def test_a_request_that_makes_no_sense_is_refused(world: World, flaw: dict[str, object]) -> None:
     answer = await world.network.post("/office/accounts", json=opening(**flaw))
     assert (answer.status_code, answer.json()["type"]) == (400, "BadRequest")

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -130,9 +131,7 @@ class World:
     ) -> httpx.Response:
         """Look a key up."""
         headers = {"PI-RequestingParticipant": ispb, "PI-PayerId": payer, "PI-EndToEndId": e2e or new_id()}
-        return await self.network.get(
-            "/dict/entries/" + httpx.URL(path="/" + key).raw_path.decode()[1:], headers=headers
-        )
+        return await self.network.get("/dict/entries/" + quote(key, safe=""), headers=headers)
 
     async def somebody(self) -> Json:
         """Somebody at another bank who has a key: `account` and `key`."""

@@ -18,8 +18,8 @@ from lastro.accounts.resources import (
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.errors import Flaw, Validation
-from lastro.http import TheAttempt, TheBank, api_router, respond
+from lastro.errors import ErrorCode, Flaw, Validation
+from lastro.http import TheAttempt, TheBank, also, api_router, respond
 from lastro.values.text import Text
 
 router = api_router("/accounts", "Contas Bancárias")
@@ -58,7 +58,7 @@ async def get(account_id: UUID, caller: Reader, bank: TheBank, response: Respons
     return resources.document(account, holdings)
 
 
-@router.patch("/{account_id}")
+@router.patch("/{account_id}", responses=also(ErrorCode.PRECONDITION_FAILED))
 async def change(  # noqa: PLR0917 - FastAPI injects by name
     account_id: UUID,
     body: AccountChange,

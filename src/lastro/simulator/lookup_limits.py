@@ -50,7 +50,7 @@ async def hold(tx: AsyncSession, payer_id: str) -> Bucket:
     await tx.execute(full.on_conflict_do_nothing())
     columns = select(LookupBucket.thousandths, LookupBucket.refilled_at, func.clock_timestamp())
     row = (await tx.execute(columns.where(LookupBucket.payer_id == payer_id).with_for_update())).one()
-    held, refilled_at, now = row.tuple()
+    held, refilled_at, now = row
     # One token a minute is one thousandth in 60 ms.
     elapsed_milliseconds = max(0, int((now - refilled_at).total_seconds() * 1000))
     level = min(size.capacity * 1000, held + elapsed_milliseconds * size.a_minute // 60)

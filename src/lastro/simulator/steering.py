@@ -100,7 +100,7 @@ async def _totals(tx: AsyncSession, matching: Sequence[ColumnElement[bool]]) -> 
     """Reais that settled, by kind. A sum may exceed what one Money holds: it is a Decimal."""
     centavos = cast(func.sum(type_coerce(Payment.amount, BigInteger)), BigInteger)
     settled = select(Payment.kind, centavos).where(Payment.status == Status.ACSC, *matching).group_by(Payment.kind)
-    sums = dict((await tx.execute(settled)).tuples().all())
+    sums = dict((await tx.execute(settled)).all())
     return {name: _reais(sums.get(kind, 0)) for name, kind in _TOTALS.items()}
 
 

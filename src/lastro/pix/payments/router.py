@@ -8,7 +8,8 @@ from fastapi import Query, Response
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.http import TheAttempt, TheBank, api_router, respond
+from lastro.errors import ErrorCode
+from lastro.http import TheAttempt, TheBank, also, api_router, respond
 from lastro.pix.payments import resources, service
 from lastro.pix.payments.resources import NewPaymentBody, PaymentCollection, PaymentDocument, PaymentQuery
 
@@ -18,7 +19,7 @@ Sender = Annotated[Caller, requires(Permission.PIX_SEND)]
 Reader = Annotated[Caller, requires(Permission.PIX_READ)]
 
 
-@router.post("", status_code=201, response_model=PaymentDocument)
+@router.post("", status_code=201, response_model=PaymentDocument, responses=also(ErrorCode.RATE_LIMITED))
 async def send(body: NewPaymentBody, caller: Sender, bank: TheBank, attempt: TheAttempt) -> Response:
     """Enviar Pix."""
     return respond(await service.send(bank, caller, body.data.attributes.order(), attempt))

@@ -1,0 +1,127 @@
+"""The world of the tests: a real Postgres, and on it what `lastro dev` runs, served over real HTTP."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+from build import Tenant, World
+from lastro import demo
+from lastro.dev import HOST, databases, household
+from lastro.embedded import Postgres, data_directory, postgres
+from lastro.migrations import upgrade
+from lastro.settings import Settings
+from lastro.simulator.app import MOUNTED_AT
+
+PASSWORD = "a-password-for-the-tests-alone-0123456789"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Postgres]:
+    """One Postgres for the whole run; not durable, because no test here pulls the plug."""
+    parent = Path(tempfile.mkdtemp(prefix="lastro-tests-"))
+    home = data_directory(parent)
+    try:
+        with postgres(home, durable=False) as running:
+            yield running
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Urls:
+    """The application's database and the simulator's."""
+
+    bank: str
+    simulator: str
+
+
+@pytest.fixture(scope="session")
+async def urls(cluster: Postgres) -> Urls:
+    """Both databases, migrated."""
+    bank, simulator = await databases(cluster, PASSWORD)
+    await asyncio.to_thread(upgrade, cluster.server.url("lastro"))
+    return Urls(bank, simulator)
+
+
+def settings_for(urls: Urls, port: int) -> Settings:
+    """The settings that `lastro dev` would use on this port."""
+    return Settings(
+        database_url=urls.bank,
+        token_pepper="a pepper of the tests, long enough",  # type: ignore[arg-type]
+        environment="test",
+        network_url=f"http://{HOST}:{port}{MOUNTED_AT}/network",
+        network_secret="a network secret of the tests, long",  # type: ignore[arg-type]
+        simulator_database_url=urls.simulator,
+        simulator_deliver_to=f"http://{HOST}:{port}",
+        pool_size=20,
+        port=port,
+        docs=True,
+    )
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: pytest has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@pytest.fixture(scope="session")
+async def world(urls: Urls) -> AsyncIterator[World]:
+    """The whole house at work: API, worker, simulator and demo behind one port. Its books are checked at the end."""
+    listener = socket.socket()
+    listener.bind((HOST, 0))
+    port: int = listener.getsockname()[1]
+    settings = settings_for(urls, port)
+    base = f"http://{HOST}:{port}"
+    async with household(settings) as living:
+        server = Server(uvicorn.Config(living.app, lifespan="off", log_config=None, access_log=False))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=30) as client:
+            await demo.seed(living.bank, settings.token_pepper.get_secret_value().encode(), f"{base}{MOUNTED_AT}")
+            living.demo_is_there = True
+            yield World(bank=living.bank, settings=settings, http=client, worker=living.worker)
+            await _come_to_rest(client, urls)
+        server.should_exit = True
+        await serving
+    listener.close()
+
+
+async def _come_to_rest(client: httpx.AsyncClient, urls: Urls) -> None:
+    """After the last test the books must balance, in the bank and against the network's book."""
+    try:
+        from lastro.checker.run import check_books
+    except ImportError:
+        return
+    await client.delete(f"{MOUNTED_AT}/rules")
+    report = None
+    for _ in range(100):
+        report = await check_books(urls.bank, simulator_url=urls.simulator, quiesced=True)
+        if report.clean:
+            return
+        await asyncio.sleep(0.1)
+    assert report is not None
+    pytest.fail(report.text())
+
+
+@pytest.fixture
+async def tenant(world: World) -> Tenant:
+    """A tenant of the test's own: it sees nobody else, and nobody sees it."""
+    return await world.tenant(f"tenant-{uuid4().hex[:8]}")
+
+
+@pytest.fixture
+async def stranger(world: World) -> Tenant:
+    """Another tenant."""
+    return await world.tenant(f"stranger-{uuid4().hex[:8]}")
