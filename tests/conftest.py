@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 import uvicorn
@@ -20,6 +21,7 @@ from lastro.embedded import Postgres, data_directory, postgres
 from lastro.migrations import upgrade
 from lastro.settings import Settings
 from lastro.simulator.app import MOUNTED_AT
+from lastro.wiring import House, build
 
 PASSWORD = "a-password-for-the-tests-alone-0123456789"
 
@@ -39,18 +41,22 @@ def cluster() -> Iterator[Postgres]:
 
 @dataclass(frozen=True)
 class Urls:
-    """The application's database and the simulator's."""
+    """The application's database, the simulator's, and one on which no worker runs."""
 
     bank: str
     simulator: str
+    quiet: str
 
 
 @pytest.fixture(scope="session")
 async def urls(cluster: Postgres) -> Urls:
-    """Both databases, migrated."""
+    """The databases, migrated."""
     bank, simulator = await databases(cluster, PASSWORD)
     await asyncio.to_thread(upgrade, cluster.server.url("lastro"))
-    return Urls(bank, simulator)
+    owner = await asyncpg.connect(cluster.server.url("postgres").replace("+asyncpg", ""))
+    await owner.execute("CREATE DATABASE lastro_quiet TEMPLATE lastro")
+    await owner.close()
+    return Urls(bank, simulator, bank.removesuffix("/lastro") + "/lastro_quiet")
 
 
 def settings_for(urls: Urls, port: int) -> Settings:
@@ -96,6 +102,16 @@ async def world(urls: Urls) -> AsyncIterator[World]:
         server.should_exit = True
         await serving
     listener.close()
+
+
+@pytest.fixture(scope="session")
+async def quiet(urls: Urls) -> AsyncIterator[House]:
+    """A bank on a database of its own where nobody keeps promises but the test; its network is nowhere."""
+    settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
+    house = build(settings)
+    await house.open()
+    yield house
+    await house.close()
 
 
 async def _come_to_rest(client: httpx.AsyncClient, urls: Urls) -> None:

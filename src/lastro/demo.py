@@ -22,12 +22,12 @@ from lastro.pix.transfers.models import PixTransfer
 from lastro.providers.models import ProviderRow
 from lastro.providers.protocol import Party, PixReceived
 from lastro.tenants.models import Tenant
+from lastro.tenants.service import NETWORK
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
-from lastro.tenants.service import NETWORK
 
 TENANT = UUID("550e8400-e29b-41d4-a716-446655440010")
 OTHER_TENANT = UUID("550e8400-e29b-41d4-a716-446655440020")

@@ -70,7 +70,7 @@ class Answer:
     replayed: bool = False
 
 
-class KeyRace(Exception):  # noqa: N818 - not an error: the other one was faster
+class KeyRace(Exception):
     """Another transaction recorded one of these keys first; roll back and look again."""
 
 

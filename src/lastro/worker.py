@@ -19,7 +19,8 @@ from lastro.outbox.queue import WORKERS, Claimed
 from lastro.pix.payments import settlement
 from lastro.pix.payments.acceptance import SETTLE
 
-Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[None]]
+Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Claimed]]]
+"""Keeps what it can and says which promises must wait; raises when nothing is known of those that it did not keep."""
 
 HANDLERS: Mapping[str, Handler] = {
     OPEN: opening.open_accounts,
@@ -91,19 +92,23 @@ class Worker:
         return len(claimed)
 
     async def _keep(self, topic: str, claimed: Sequence[Claimed], number: int) -> None:
-        try:
-            await HANDLERS[topic](self._bank, claimed)
+        waiting, why = await self._try(topic, claimed)
+        if not waiting:
             return
-        except BankError as error:
-            why = f"{type(error).__name__}: {error}"
-            _LOG.warning("postponed", topic=topic, promises=len(claimed), why=why)
-        except Exception as error:
-            why = type(error).__name__
-            _LOG.exception("postponed", topic=topic, promises=len(claimed))
-        # Promises that were kept before the failure are gone; only the others are there to be postponed.
-        metrics.POSTPONED.labels(topic).inc(len(claimed))
+        metrics.POSTPONED.labels(topic).inc(len(waiting))
         async with self._bank.db.transaction() as tx:
-            await queue.postpone(tx, claimed, worker=number, why=why)
+            await queue.postpone(tx, waiting, worker=number, why=why)
+
+    async def _try(self, topic: str, claimed: Sequence[Claimed]) -> tuple[Sequence[Claimed], str]:
+        """Let the topic's handler work. Says which promises must wait, and why."""
+        try:
+            return await HANDLERS[topic](self._bank, claimed), "in flight"
+        except BankError as error:
+            _LOG.warning("postponed", topic=topic, promises=len(claimed), why=str(error))
+            return claimed, f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - a bug in a handler must not stop the others
+            _LOG.exception("postponed", topic=topic, promises=len(claimed))
+            return claimed, type(error).__name__
 
     async def _look_back(self, ear: Ear) -> None:
         """Move the low-water mark up, measure how late we are, and adopt what dead workers left."""

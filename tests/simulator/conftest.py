@@ -4,9 +4,9 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from simulator.world import Receiver, World, new_database, running
 
 from lastro.embedded import Server, data_directory, postgres
+from simulator.world import Receiver, World, new_database, running
 
 
 @pytest.fixture(scope="session")

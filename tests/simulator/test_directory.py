@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from simulator.world import COMPANY, OUR_ISPB, THEIR_ISPB, World, message, new_id, registration, running
 
 from lastro.simulator.reject_codes import REJECT_CODES
 from lastro.values.tax_id import TaxId
+from simulator.world import COMPANY, OUR_ISPB, THEIR_ISPB, World, message, new_id, registration, running
 
 
 def kind_of(answer: httpx.Response) -> tuple[int, str]:

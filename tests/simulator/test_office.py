@@ -4,9 +4,9 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from simulator.world import COMPANY, OUR_ISPB, World
 
 from lastro.simulator.office import check_digit
+from simulator.world import COMPANY, OUR_ISPB, World
 
 
 def opening(**changes: object) -> dict[str, object]:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from simulator.world import OUR_ISPB, Json, World, eventually, message, new_id, running
 
 from lastro.values.end_to_end_id import EndToEndId
+from simulator.world import OUR_ISPB, Json, World, eventually, message, new_id, running
 
 
 def giving_back(end_to_end_id: str, amount: str = "10.00", **changes: Any) -> Json:
@@ -61,7 +61,7 @@ async def test_why_a_return_is_rejected(world: World) -> None:
         (giving_back(paid["endToEndId"], returnId="D1"), "FF08"),
         (giving_back(paid["endToEndId"], returnId=new_id()), "FF08"),
         (giving_back(paid["endToEndId"], reason="no reason"), "CH16"),
-        (giving_back(paid["endToEndId"], amount=1), "CH16"),
+        (giving_back(paid["endToEndId"], amount="1"), "CH16"),
     ):
         answer = await give_back(world, order)
         assert (answer["status"], answer["reason"]) == ("RJCT", reason), order

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from simulator.world import Json, World, eventually, message, new_id
 
 

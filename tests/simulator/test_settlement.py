@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from simulator.world import OUR_ISPB, World, account_of, message, new_id, running
 
 from lastro.simulator.reject_codes import REJECT_CODES
+from simulator.world import OUR_ISPB, World, account_of, message, new_id, running
 
 
 async def test_a_payment_settles_and_stands_in_the_book(world: World) -> None:
@@ -131,8 +131,17 @@ async def test_a_payment_that_it_never_saw_is_not_found(world: World) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, [], None, {"messages": []}, {"messages": [1]}, {"messages": [{}]}, {"messages": {}}, {"messages": [], "x": 1}]
-    + [{"messages": [{"endToEndId": "x"}] * 101}],
+    [
+        {},
+        [],
+        None,
+        {"messages": []},
+        {"messages": [1]},
+        {"messages": [{}]},
+        {"messages": {}},
+        {"messages": [], "x": 1},
+        {"messages": [{"endToEndId": "x"}] * 101},
+    ],
 )
 async def test_a_batch_that_is_none_is_refused_whole(world: World, body: object) -> None:
     answer = await world.network.put("/spi/payments", json=body)

@@ -49,7 +49,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         listening.bind(("127.0.0.1", 0))
         server = _Quiet(uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -63,6 +63,7 @@ class Receiver:
     """Stands where Lastro stands: verifies each delivery, remembers it, and answers what `respond` says."""
 
     heard: list[Json] = field(default_factory=list)
+    letters: list[tuple[dict[str, str], bytes]] = field(default_factory=list)  # headers and body, as they came
     paths: list[str] = field(default_factory=list)
     respond: Callable[[Json], tuple[int, Any]] = field(default=lambda _: (200, {"status": "ACSP", "reason": None}))
 
@@ -78,6 +79,7 @@ class Receiver:
         if hmac.compare_digest(headers["network-signature"], expected) and abs(time.time() - int(timestamp)) < 300:
             message = json.loads(body)
             self.heard.append(message)
+            self.letters.append((headers, body))
             self.paths.append(scope["path"])
             status, answer = self.respond(message)
         content = json.dumps(answer).encode()
@@ -140,7 +142,8 @@ class World:
 
     async def settle(self, *messages: Json) -> list[Json]:
         """Settle a batch; returns the statuses."""
-        answer = await self.network.put("/spi/payments", json={"messages": messages})
+        # Escaped, so that characters which UTF-8 does not know can be sent too.
+        answer = await self.network.put("/spi/payments", content=json.dumps({"messages": messages}))
         assert answer.status_code == 200, answer.text
         statuses: list[Json] = answer.json()["statuses"]
         return statuses

@@ -15,13 +15,14 @@ from lastro.providers.protocol import Holder, Opened
 from lastro.values.tax_id import TaxId
 
 
-async def open_accounts(bank: Bank, claimed: Sequence[Claimed]) -> None:
+async def open_accounts(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Claimed]:
     """Open each account at its provider; repeating is harmless. Raises what the provider raises."""
     for each in claimed:
         async with bank.db.transaction() as tx:
             account = (await tx.execute(select(Account).where(Account.id == each.reference))).scalar_one()
         opened = await _ask(bank, account) if account.status is AccountStatus.PENDING else None
         await _write(bank, each, opened)
+    return ()
 
 
 async def _ask(bank: Bank, account: Account) -> Opened:

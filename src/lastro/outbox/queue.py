@@ -69,6 +69,7 @@ _POSTPONE = text(
        SET due_at = clock_timestamp() + later.milliseconds * interval '1 millisecond', leased_by = NULL
       FROM unnest(:ids, :milliseconds) AS later(id, milliseconds)
      WHERE o.id = later.id AND o.leased_by = :worker
+ RETURNING o.id
     """
 ).bindparams(bindparam("ids", type_=ARRAY(BigInteger())), bindparam("milliseconds", type_=ARRAY(BigInteger())))
 
@@ -131,10 +132,13 @@ def pause_after(attempts: int) -> float:
 
 
 async def postpone(tx: AsyncSession, claimed: Sequence[Claimed], *, worker: int, why: str) -> None:
-    """Not now: try these again after a pause that doubles. A promise that ran out of hurry is given up."""
+    """Not now: try these again after a pause that doubles. A promise that ran out of hurry is given up.
+
+    Those that were kept meanwhile, or that another worker took over, are left alone.
+    """
     if not claimed:
         return
-    await tx.execute(
+    rows = await tx.execute(
         _POSTPONE,
         {
             "ids": [each.id for each in claimed],
@@ -142,7 +146,9 @@ async def postpone(tx: AsyncSession, claimed: Sequence[Claimed], *, worker: int,
             "worker": worker,
         },
     )
-    give_up(tx, [each for each in claimed if each.attempts == HURRIED_ATTEMPTS], why=why)
+    postponed = set(rows.scalars())
+    tired = [each for each in claimed if each.id in postponed and each.attempts == HURRIED_ATTEMPTS]
+    give_up(tx, tired, why=why)
 
 
 def give_up(tx: AsyncSession, claimed: Sequence[Claimed], *, why: str) -> None:

@@ -35,7 +35,7 @@ class InboxRow(Base):
     created_at: Mapped[datetime]
 
 
-class Overtaken(Exception):  # noqa: N818 - not an error: another delivery of the same message was faster
+class Overtaken(Exception):
     """Another transaction wrote this message first; roll back and look again."""
 
 

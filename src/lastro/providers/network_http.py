@@ -238,7 +238,7 @@ class NetworkHttp:
         return wire.strict_json(response.content)
 
 
-class _Refused(Exception):  # noqa: N818 - it never leaves this file
+class _Refused(Exception):
     """An answer other than 2xx, with the `type` that the network gave it."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -260,7 +260,8 @@ def _in_our_words(words: _Words) -> Iterator[None]:
     """A refusal that we have a word for is raised as that word; all else means that nothing is known.
 
     Only what the network itself says counts as a refusal: a 404 of any other `type` is some proxy's or a wrong
-    address, and says nothing about a payment. Nothing of httpx leaves here, because its errors hold addresses, and addresses hold keys.
+    address, and says nothing about a payment. Nothing of httpx leaves here: its errors hold addresses, and those
+    hold keys.
     """
     try:
         yield

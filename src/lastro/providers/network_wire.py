@@ -34,12 +34,13 @@ from lastro.values.tax_id import DocumentType, TaxId
 ACCOUNT_TYPES = {AccountType.CHECKING: "CACC", AccountType.SAVINGS: "SVGS", AccountType.PAYMENT: "TRAN"}
 _ACCOUNT_TYPES_READ = {word: kind for kind, word in ACCOUNT_TYPES.items()}
 _OWNER_TYPES = {DocumentType.CPF: "NATURAL_PERSON", DocumentType.CNPJ: "LEGAL_PERSON"}
+_NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")  # NUL, and the halves of a pair, which JSON can spell
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 
 
 def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("holds the one character that Postgres can not store")
+    if _NOT_STORABLE.search(text):
+        raise ValueError("holds a character that Postgres can not store")
     return text
 
 

@@ -62,7 +62,18 @@ class RuleBody(Strict):
 async def add(request: Request, network: TheNetwork) -> Response:
     """A new rule, which comes after those that exist."""
     body = await read(request, RuleBody)
-    rule = Rule(**body.model_dump(exclude={"delay_seconds"}), delay=body.delay_seconds, remaining=body.times)
+    rule = Rule(
+        key=body.key,
+        amount=body.amount,
+        end_to_end_id=body.end_to_end_id,
+        delay=body.delay_seconds,
+        drop_answer=body.drop_answer,
+        reject=body.reject,
+        duplicate=body.duplicate,
+        contradict=body.contradict,
+        times=body.times,
+        remaining=body.times,
+    )
     async with network.book.transaction() as tx:
         tx.add(rule)
     return answer(_written(rule), 201)

@@ -21,6 +21,7 @@ MAX_BODY_BYTES = 1_048_576  # a hundred of the longest messages are a fifth of t
 MAX_KEY_LENGTH = MAX_LENGTH
 
 _WIRE_AMOUNT = re.compile(r"[0-9]{1,11}\.[0-9]{2}")
+_NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _ANSWERS_TO_FLAWS = {"missing": "falta", "extra_forbidden": "não é conhecido", "value_error": "{error}"}
 
@@ -85,8 +86,8 @@ def _document(value: object) -> TaxId:
 
 
 def _text(value: object) -> object:
-    # Postgres stores every character but this one.
-    if isinstance(value, str) and "\0" in value:
+    # Postgres stores every character but NUL and the halves of a pair, which JSON can spell.
+    if isinstance(value, str) and _NOT_STORABLE.search(value):
         raise ValueError("tem um caractere que não pode ser guardado")
     return value
 

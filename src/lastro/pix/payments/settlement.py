@@ -42,8 +42,8 @@ class Verdict:
     outcome: Settled | Rejected
 
 
-async def settle(bank: Bank, claimed: Sequence[Claimed]) -> None:
-    """Bring these payments to their networks and conclude the ones that got a verdict.
+async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Claimed]:
+    """Bring these payments to their networks and conclude the ones that got a verdict; says which are in flight.
 
     Raises ProviderUnavailable for those of which nothing is known; the others are concluded all the same.
     """
@@ -64,6 +64,7 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> None:
     metrics.KEPT.labels("pix.payment.settle").inc(len(kept))
     if failure is not None:
         raise failure
+    return [each for each in claimed if each not in kept]
 
 
 async def _open(tx: AsyncSession, keys: Collection[PaymentKey]) -> Mapping[PaymentKey, PixPayment]:

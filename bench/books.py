@@ -1,0 +1,107 @@
+"""Whether the books balance after a run: by sums of our own here, and by `lastro check` where it exists."""
+
+import importlib
+from dataclasses import dataclass
+
+import asyncpg
+
+from bench.place import Place
+
+# One statement, so all counts are of one moment. Settled payments have left the outbox in the same commit.
+_COUNTS = """
+WITH sums AS (
+    SELECT account_id, count(*) AS movements,
+           sum(amount_centavos * ((target = 'AVAILABLE')::int - (source = 'AVAILABLE')::int)) AS available,
+           sum(amount_centavos * ((target = 'IN_TRANSIT')::int - (source = 'IN_TRANSIT')::int)) AS in_transit
+      FROM movements GROUP BY account_id
+), kinds AS (
+    SELECT count(*) FILTER (WHERE reason = 'HOLD') AS held, count(*) FILTER (WHERE reason = 'SETTLE') AS settled,
+           count(*) FILTER (WHERE reason = 'RELEASE') AS released
+      FROM movements
+), paid AS (
+    SELECT count(*) AS payments, count(*) FILTER (WHERE status = 'PROCESSING') AS processing,
+           count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
+           count(*) FILTER (WHERE status = 'FAILED') AS failed
+      FROM pix_payments
+)
+SELECT paid.*, kinds.*,
+       (SELECT count(*) FROM idempotency) AS answers,
+       (SELECT count(*) FROM outbox WHERE topic = 'pix.payment.settle') AS owed,
+       (SELECT count(*) FROM balances b FULL JOIN sums USING (account_id)
+         WHERE b.available_centavos IS DISTINCT FROM sums.available
+            OR b.in_transit_centavos IS DISTINCT FROM sums.in_transit
+            OR b.seq IS DISTINCT FROM sums.movements) AS wrong_balances,
+       (SELECT count(*) FROM alerts) AS alerts
+  FROM paid, kinds
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the database holds."""
+
+    payments: int
+    processing: int
+    completed: int
+    failed: int
+    held: int
+    settled: int
+    released: int
+    answers: int
+    owed: int
+    wrong_balances: int
+    alerts: int
+
+    def flaws(self) -> list[str]:
+        """What does not fit together; empty when the books balance."""
+        return [
+            f"{what}: {one} and {other}"
+            for what, one, other in (
+                ("payments and holds", self.payments, self.held),
+                ("payments and stored answers", self.payments, self.answers),
+                ("completed payments and settlements", self.completed, self.settled),
+                ("failed payments and releases", self.failed, self.released),
+                ("payments on their way and promises to settle", self.processing, self.owed),
+                ("balances that do not follow from their movements", self.wrong_balances, 0),
+                ("alerts", self.alerts, 0),
+            )
+            if one != other
+        ]
+
+
+async def count(place: Place, database: str) -> Counts:
+    """Count and sum, at one moment."""
+    connection = await asyncpg.connect(place.owners_url(database))
+    try:
+        row = await connection.fetchrow(_COUNTS)
+        assert row is not None
+        return Counts(**dict(row))
+    finally:
+        await connection.close()
+
+
+async def check(place: Place, database: str, before: Counts, *, answered: int, in_flight: int) -> list[str]:
+    """What is wrong with the books, given how many payments the client saw answered. Empty: they balance."""
+    after = await count(place, database)
+    made = after.payments - before.payments
+    flaws = after.flaws()
+    if not answered <= made <= answered + in_flight:
+        flaws.append(f"{made} payments were made, {answered} were answered, at most {in_flight} were under way")
+    return flaws + await _checked(place, database)
+
+
+def checker_is_there() -> bool:
+    """Whether `lastro check` exists in this checkout."""
+    try:
+        importlib.import_module("lastro.checker.run")
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+async def _checked(place: Place, database: str) -> list[str]:
+    if not checker_is_there():
+        return []
+    run = importlib.import_module("lastro.checker.run")
+    report = await run.check_books(place.server.url(database))
+    return [] if report.clean else [str(report.text())]

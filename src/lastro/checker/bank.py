@@ -1,0 +1,162 @@
+"""A, I, E, T, O and V: accounts, stored answers, news, tenants and promises agree with what they are about."""
+
+from lastro.checker.invariants import Invariant
+
+_STATES = """
+SELECT account.id::text
+  FROM accounts account LEFT JOIN balances balance ON balance.account_id = account.id
+ WHERE CASE account.status
+       WHEN 'PENDING' THEN account.branch IS NOT NULL OR account.account_number IS NOT NULL
+                           OR account.closed_at IS NOT NULL
+       WHEN 'ACTIVE' THEN account.branch IS NULL OR account.account_number IS NULL OR account.closed_at IS NOT NULL
+       WHEN 'BLOCKED' THEN account.branch IS NULL OR account.account_number IS NULL OR account.closed_at IS NOT NULL
+       WHEN 'CLOSED' THEN account.branch IS NULL OR account.account_number IS NULL OR account.closed_at IS NULL
+                          OR account.closed_at < account.created_at
+                          OR balance.available_centavos <> 0 OR balance.in_transit_centavos <> 0
+       ELSE TRUE END
+"""
+
+_REGISTERS = """
+SELECT coalesce(account.id, entry.account_id)::text
+  FROM (SELECT * FROM accounts WHERE status <> 'CLOSED') account
+  FULL JOIN open_accounts entry ON entry.account_id = account.id
+ WHERE (account.provider_id, account.holder_document) IS DISTINCT FROM (entry.provider_id, entry.holder_document)
+UNION ALL
+SELECT account_id::text FROM open_accounts GROUP BY account_id HAVING count(*) > 1
+UNION ALL
+SELECT coalesce(account.id, entry.account_id)::text
+  FROM (SELECT * FROM accounts WHERE status <> 'PENDING') account
+  FULL JOIN account_numbers entry ON entry.account_id = account.id
+ WHERE (account.provider_id, account.branch, account.account_number)
+       IS DISTINCT FROM (entry.provider_id, entry.branch, entry.account_number)
+UNION ALL
+SELECT account_id::text FROM account_numbers GROUP BY account_id HAVING count(*) > 1
+"""
+
+# The id is cut out of the bytes rather than parsed: a body that is no JSON must be an offender, not an error.
+_ANSWERS = r"""
+WITH stored AS (
+    SELECT tenant_id, operation, key,
+           substring(encode(substr(body, 1, 400), 'escape') FROM '^\s*\{\s*"data"\s*:\s*\{([^{}]*)') AS data
+      FROM idempotency
+     WHERE operation LIKE 'POST %/pix/payments'
+        OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock))?)?$'
+), answer AS (
+    SELECT tenant_id, operation, key,
+           CASE WHEN operation LIKE '%/pix/payments' THEN 'pix-payments' ELSE 'accounts' END AS type,
+           substring(data FROM '"type"\s*:\s*"([^"]*)"') AS said,
+           substring(data FROM '"id"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')::uuid AS id
+      FROM stored
+)
+SELECT answer.operation || ' ' || answer.key
+  FROM answer
+  LEFT JOIN pix_payments payment ON answer.type = 'pix-payments' AND payment.id = answer.id
+                                AND payment.tenant_id = answer.tenant_id
+  LEFT JOIN accounts account ON answer.type = 'accounts' AND account.id = answer.id
+                            AND account.tenant_id = answer.tenant_id
+ WHERE answer.said IS DISTINCT FROM answer.type
+    OR coalesce(payment.id, account.id) IS NULL
+UNION ALL
+SELECT id || ' was created under two keys'
+  FROM answer
+ WHERE id IS NOT NULL AND (operation LIKE 'POST %/pix/payments' OR operation LIKE 'POST %/accounts')
+ GROUP BY id HAVING count(*) > 1
+"""
+
+_NEWS = """
+WITH told AS (
+    SELECT account_id, resource_id, min(tenant_id::text) AS tenant, max(tenant_id::text) AS other_tenant,
+           count(*) AS times,
+           count(*) FILTER (WHERE type = 'pix.payment.completed') AS completed,
+           count(*) FILTER (WHERE type = 'pix.payment.failed') AS failed,
+           count(*) FILTER (WHERE type = 'pix.payment.reversed') AS reversed,
+           count(*) FILTER (WHERE type = 'pix.transfer.received') AS received,
+           count(*) FILTER (WHERE type = 'account.activated') AS activated,
+           count(*) FILTER (WHERE type = 'account.blocked') AS blocked,
+           count(*) FILTER (WHERE type = 'account.unblocked') AS unblocked,
+           count(*) FILTER (WHERE type = 'account.closed') AS closed
+      FROM events GROUP BY account_id, resource_id
+), owed AS (
+    SELECT account_id, id AS resource_id, tenant_id::text AS tenant, 'pix.payment' AS kind, status FROM pix_payments
+     UNION ALL
+    SELECT account_id, id, tenant_id::text, 'pix.transfer', status FROM pix_transfers
+     UNION ALL
+    SELECT id, id, tenant_id::text, 'account', status FROM accounts
+)
+SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resource_id)
+  FROM owed FULL JOIN told ON told.account_id = owed.account_id AND told.resource_id = owed.resource_id
+ WHERE owed.resource_id IS NULL
+    OR told.tenant <> owed.tenant
+    OR told.other_tenant <> owed.tenant
+    OR CASE owed.kind || ' ' || owed.status
+       WHEN 'pix.payment PENDING' THEN told.times IS NOT NULL
+       WHEN 'pix.payment PROCESSING' THEN told.times IS NOT NULL
+       WHEN 'pix.payment COMPLETED' THEN (times, completed) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.payment FAILED' THEN (times, failed) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.payment REVERSED' THEN (times, completed, reversed) IS DISTINCT FROM (2, 1, 1)
+       WHEN 'pix.transfer COMPLETED' THEN (times, received) IS DISTINCT FROM (1, 1)
+       WHEN 'account PENDING' THEN told.times IS NOT NULL
+       WHEN 'account ACTIVE' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 0, unblocked)
+                                  OR times <> 1 + blocked + unblocked
+       WHEN 'account BLOCKED' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 0, unblocked + 1)
+                                   OR times <> 1 + blocked + unblocked
+       WHEN 'account CLOSED' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 1, unblocked)
+                                  OR times <> 2 + blocked + unblocked
+       ELSE TRUE END
+"""
+
+_TENANTS = """
+SELECT kind || ' ' || resource.id
+  FROM (SELECT 'payment' AS kind, account_id, id, tenant_id, provider_id FROM pix_payments
+         UNION ALL
+        SELECT 'transfer', account_id, id, tenant_id, provider_id FROM pix_transfers
+         UNION ALL
+        SELECT 'event', account_id, id, tenant_id, NULL FROM events) resource
+  LEFT JOIN accounts account ON account.id = resource.account_id
+ WHERE account.id IS NULL
+    OR resource.tenant_id <> account.tenant_id
+    OR resource.provider_id <> account.provider_id
+UNION ALL
+SELECT 'account ' || account.id
+  FROM accounts account LEFT JOIN providers provider ON provider.id = account.provider_id
+ WHERE provider.tenant_id IS DISTINCT FROM account.tenant_id
+UNION ALL
+SELECT 'message ' || message.end_to_end_id
+  FROM inbox message JOIN accounts account ON account.id = message.account_id
+ WHERE message.provider_id <> account.provider_id
+"""
+
+# When the network's own notification was faster than its answer, the payment has ended and its promise is still there
+# until a worker looks: that is no discrepancy. At rest, V2 wants even those gone.
+_PROMISES = """
+WITH promised AS (SELECT topic, account_id, reference, count(*) AS times FROM outbox
+                   GROUP BY topic, account_id, reference),
+     owed AS (SELECT 'pix.payment.settle' AS topic, account_id, id AS reference, status FROM pix_payments
+               WHERE status <> 'PENDING'
+               UNION ALL
+              SELECT 'account.open', id, id, status FROM accounts WHERE status = 'PENDING')
+SELECT topic || ' ' || reference
+  FROM owed FULL JOIN promised USING (topic, account_id, reference)
+ WHERE owed.status IS NULL
+    OR promised.times > 1
+    OR owed.status IN ('PROCESSING', 'PENDING') AND promised.times IS NULL
+"""
+
+_UNDER_WAY = """
+SELECT 'payment ' || id || ' is ' || status FROM pix_payments WHERE status IN ('PENDING', 'PROCESSING')
+UNION ALL
+SELECT 'account ' || id || ' is ' || status FROM accounts WHERE status = 'PENDING'
+"""
+
+_OWED = "SELECT id || ' ' || topic || ' ' || reference FROM outbox"
+
+INVARIANTS = (
+    Invariant("A1", "Status, number and closing date of an account agree; a closed one is empty.", _STATES),
+    Invariant("A2", "The registers of open accounts and of account numbers hold what they must.", _REGISTERS),
+    Invariant("I5", "Each stored answer names a resource of its tenant; none was created under two keys.", _ANSWERS),
+    Invariant("E1", "Each step that is news was announced exactly once, to its own tenant, and nothing else.", _NEWS),
+    Invariant("T4", "Whatever belongs to an account belongs to the account's tenant and provider.", _TENANTS),
+    Invariant("O1", "What is under way is promised exactly once, and nothing else is promised.", _PROMISES),
+    Invariant("V1", "At rest, no payment and no account is under way.", _UNDER_WAY, at_rest=True),
+    Invariant("V2", "At rest, nothing is promised any more.", _OWED, at_rest=True),
+)

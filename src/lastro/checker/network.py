@@ -1,0 +1,89 @@
+"""X1: what we say has settled is what the network's own book says has settled, both ways, to the centavo."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+ID = "X1"
+STATEMENT = "At rest, what settled here is what settled in the network's own book."
+
+_ROWS_AT_ONCE = 10_000
+
+# Collation "C" sorts as Python compares, so that the two books can be read side by side.
+_OURS = text(
+    """
+    SELECT e2e_id COLLATE "C" AS end_to_end_id, 'SENT' COLLATE "C" AS kind, amount_centavos AS centavos
+      FROM pix_payments WHERE status IN ('COMPLETED', 'REVERSED')
+     UNION ALL
+    SELECT end_to_end_id, CASE kind WHEN 'PAYMENT' THEN 'RECEIVED' ELSE 'RETURNED_TO_US' END, amount_centavos
+      FROM inbox WHERE rejected_with IS NULL
+     UNION ALL
+    SELECT e2e_id, 'returned in all', returned_centavos FROM pix_payments WHERE returned_centavos > 0
+     ORDER BY 1, 2
+    """
+)
+_THEIRS = text(
+    """
+    SELECT end_to_end_id COLLATE "C" AS end_to_end_id, kind::text COLLATE "C" AS kind, amount AS centavos
+      FROM payment WHERE status = 'ACSC'
+     UNION ALL
+    SELECT original_end_to_end_id, 'returned in all', sum(amount)::bigint
+      FROM payment WHERE status = 'ACSC' AND kind = 'RETURNED_TO_US' GROUP BY original_end_to_end_id
+     ORDER BY 1, 2
+    """
+)
+
+
+class _Line(NamedTuple):
+    """An end-to-end id, which way the money went, how many centavos."""
+
+    end_to_end_id: str
+    kind: str
+    centavos: int
+
+    def __str__(self) -> str:
+        return f"{self.end_to_end_id} {self.kind} {self.centavos} centavos"
+
+
+async def differences(bank: AsyncConnection, network: AsyncConnection) -> AsyncIterator[str]:
+    """Each line that only one of the books has, then the totals that differ; both connections are in a snapshot.
+
+    The books are merged as they are read, so that neither has to fit in memory.
+    """
+    here, there = _Reader(bank, _OURS), _Reader(network, _THEIRS)
+    ours, theirs = await here.next(), await there.next()
+    while ours is not None or theirs is not None:
+        if ours == theirs:
+            ours, theirs = await here.next(), await there.next()
+        elif theirs is None or (ours is not None and ours < theirs):
+            yield f"{ours}: only the bank says so"
+            ours = await here.next()
+        else:
+            yield f"{theirs}: only the network says so"
+            theirs = await there.next()
+    for kind in sorted(here.totals | there.totals):
+        if here.totals[kind] != there.totals[kind]:
+            yield f"{kind}: {here.totals[kind]} centavos at the bank, {there.totals[kind]} in the network"
+
+
+class _Reader:
+    """One of the books, line by line, with the sum of what was read of each kind."""
+
+    def __init__(self, connection: AsyncConnection, question: TextClause) -> None:
+        self.totals: Counter[str] = Counter()
+        self._lines = _lines(connection, question)
+
+    async def next(self) -> _Line | None:
+        line = await anext(self._lines, None)
+        if line is not None:
+            self.totals[line.kind] += line.centavos
+        return line
+
+
+async def _lines(connection: AsyncConnection, question: TextClause) -> AsyncIterator[_Line]:
+    async with connection.stream(question, execution_options={"yield_per": _ROWS_AT_ONCE}) as rows:
+        async for row in rows:
+            yield _Line(*row)

@@ -1,0 +1,138 @@
+"""P, R and N: a payment's money and dates agree with its status; what arrived was credited once, and only that."""
+
+from lastro.checker.invariants import Invariant
+
+# "Unique" is about what we send: a payment between two providers of one database arrives under the id it left with.
+_END_TO_END_IDS = """
+SELECT payment.id::text
+  FROM pix_payments payment LEFT JOIN providers provider ON provider.id = payment.provider_id
+ WHERE payment.e2e_id !~ '^E[0-9A-Z]{8}[0-9]{12}[A-Za-z0-9]{11}$'
+    OR substr(payment.e2e_id, 2, 8) IS DISTINCT FROM provider.ispb
+    OR substr(payment.e2e_id, 10, 12) <> to_char(payment.created_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MI')
+UNION ALL
+SELECT e2e_id FROM pix_payments GROUP BY e2e_id HAVING count(*) > 1
+"""
+
+# FAILED without a movement is a payment that never left PENDING: it was provably not sent.
+_MONEY_OF_A_PAYMENT = """
+SELECT coalesce(payment.id, moved.reference)::text
+  FROM pix_payments payment
+  FULL JOIN (SELECT account_id, reference,
+                    count(*) FILTER (WHERE reason = 'HOLD') AS held,
+                    count(*) FILTER (WHERE reason = 'SETTLE') AS settled,
+                    count(*) FILTER (WHERE reason = 'RELEASE') AS released
+               FROM movements WHERE reason IN ('HOLD', 'SETTLE', 'RELEASE')
+              GROUP BY account_id, reference) moved
+    ON moved.account_id = payment.account_id AND moved.reference = payment.id
+ WHERE CASE payment.status
+       WHEN 'PENDING' THEN moved.reference IS NOT NULL
+       WHEN 'PROCESSING' THEN (held, settled, released) IS DISTINCT FROM (1, 0, 0)
+       WHEN 'COMPLETED' THEN (held, settled, released) IS DISTINCT FROM (1, 1, 0)
+       WHEN 'REVERSED' THEN (held, settled, released) IS DISTINCT FROM (1, 1, 0)
+       WHEN 'FAILED' THEN moved.reference IS NOT NULL AND (held, settled, released) IS DISTINCT FROM (1, 0, 1)
+       ELSE TRUE END
+"""
+
+_AMOUNTS = """
+SELECT payment.id || ' ' || movement.reason
+  FROM pix_payments payment
+  JOIN movements movement ON movement.account_id = payment.account_id AND movement.reference = payment.id
+ WHERE movement.amount_centavos <> payment.amount_centavos
+"""
+
+_DATES = """
+SELECT id::text
+  FROM pix_payments
+ WHERE (completed_at IS NOT NULL) <> (status IN ('COMPLETED', 'REVERSED'))
+    OR completed_at < created_at
+    OR updated_at < greatest(created_at, completed_at)
+"""
+
+_FORGOTTEN = """
+SELECT payment.id::text
+  FROM pix_payments payment
+  LEFT JOIN alerts alert ON alert.account_id = payment.account_id AND alert.reference = payment.id
+ WHERE payment.status = 'PROCESSING'
+   AND payment.created_at < clock_timestamp() - interval '24 hours'
+   AND alert.id IS NULL
+"""
+
+# The inbox does not say which payment a return is of, so sums are compared an account at a time; X1 compares each
+# payment with the network's own book.
+_RETURNS = """
+SELECT account_id || ': payments say ' || coalesce(taken_back, 0) || ' centavos, the inbox ' || coalesce(arrived, 0)
+  FROM (SELECT account_id, sum(returned_centavos) AS taken_back FROM pix_payments GROUP BY account_id) said
+  FULL JOIN (SELECT account_id, sum(amount_centavos) AS arrived FROM inbox
+              WHERE kind = 'RETURN' AND rejected_with IS NULL GROUP BY account_id) credited USING (account_id)
+ WHERE coalesce(taken_back, 0) <> coalesce(arrived, 0)
+UNION ALL
+SELECT id::text
+  FROM pix_payments
+ WHERE returned_centavos NOT BETWEEN 0 AND amount_centavos
+    OR (status = 'REVERSED') <> (returned_centavos = amount_centavos)
+    OR returned_centavos > 0 AND status NOT IN ('COMPLETED', 'REVERSED')
+UNION ALL
+SELECT message.end_to_end_id
+  FROM inbox message
+  LEFT JOIN (SELECT account_id, reference, count(*) AS times, sum(amount_centavos) AS centavos
+               FROM movements WHERE reason = 'RECEIVE' GROUP BY account_id, reference) received
+    ON received.account_id = message.account_id AND received.reference = message.reference
+ WHERE message.kind = 'RETURN'
+   AND CASE WHEN message.rejected_with IS NULL
+            THEN (received.times, received.centavos) IS DISTINCT FROM (1, message.amount_centavos)
+            ELSE message.reference IS NOT NULL END
+"""
+
+_CREDITS = """
+WITH received AS (SELECT account_id, reference, count(*) AS times, sum(amount_centavos) AS centavos
+                    FROM movements WHERE reason = 'RECEIVE' GROUP BY account_id, reference)
+SELECT coalesce(message.end_to_end_id, transfer.e2e_id)
+  FROM (SELECT * FROM inbox WHERE kind = 'PAYMENT') message
+  FULL JOIN pix_transfers transfer ON transfer.e2e_id = message.end_to_end_id
+  LEFT JOIN received ON received.account_id = transfer.account_id AND received.reference = transfer.id
+ WHERE CASE WHEN message.end_to_end_id IS NULL THEN TRUE
+            WHEN message.rejected_with IS NOT NULL THEN transfer.id IS NOT NULL OR message.reference IS NOT NULL
+            ELSE (message.account_id, message.reference, message.provider_id, message.amount_centavos)
+                 IS DISTINCT FROM
+                 (transfer.account_id, transfer.id, transfer.provider_id, transfer.amount_centavos)
+                 OR (received.times, received.centavos) IS DISTINCT FROM (1, transfer.amount_centavos) END
+UNION ALL
+SELECT received.reference || ' was received out of nothing'
+  FROM received
+  LEFT JOIN inbox message ON message.account_id = received.account_id AND message.reference = received.reference
+                         AND message.rejected_with IS NULL
+ WHERE message.end_to_end_id IS NULL
+"""
+
+_TO_THE_CLOSED = """
+SELECT message.end_to_end_id
+  FROM inbox message JOIN accounts account ON account.id = message.account_id
+ WHERE message.rejected_with IS NULL AND message.created_at > account.closed_at
+UNION ALL
+SELECT transfer.e2e_id
+  FROM pix_transfers transfer JOIN accounts account ON account.id = transfer.account_id
+ WHERE transfer.created_at > account.closed_at
+"""
+
+INVARIANTS = (
+    Invariant(
+        "P2",
+        "An end-to-end id has the shape, the provider's ISPB and the minute of acceptance, and is unique.",
+        _END_TO_END_IDS,
+    ),
+    Invariant("P3", "A payment has exactly the movements that its status says, and they have it.", _MONEY_OF_A_PAYMENT),
+    Invariant("P6", "A payment's movements have the payment's amount.", _AMOUNTS),
+    Invariant("P7", "A payment has a completion date once it settled, and its dates are in order.", _DATES),
+    Invariant("P9", "No payment is PROCESSING for more than 24 hours without an alert.", _FORGOTTEN),
+    Invariant(
+        "R4",
+        "What came back was credited once each and adds up; REVERSED is what came back whole.",
+        _RETURNS,
+    ),
+    Invariant(
+        "N1",
+        "Each credited message of the inbox has one transfer and one movement of its amount; nothing else has.",
+        _CREDITS,
+    ),
+    Invariant("N2", "No Pix was credited to an account after it was closed.", _TO_THE_CLOSED),
+)

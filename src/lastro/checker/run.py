@@ -1,0 +1,138 @@
+"""Asks all invariants of one snapshot of the bank's database, and says what was found."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import NullPool, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from lastro.checker import bank, money, network, pix
+from lastro.checker.invariants import Invariant
+
+EVERY: tuple[Invariant, ...] = (*money.INVARIANTS, *pix.INVARIANTS, *bank.INVARIANTS)
+"""Those that are asked of the bank's database alone; X1 (`network`) needs the simulator's too."""
+
+MOST_EXAMPLES = 10
+
+_APPLICATION_ROLE = "lastro_app"
+# The questions scan whole tables: let hashes and sorts of a million rows stay in memory, and none run for ever.
+_SETTINGS = ("work_mem = '64MB'", "jit = off", "statement_timeout = '10min'", "search_path = public")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one invariant was found to be: how many break it, and up to ten of them."""
+
+    id: str
+    statement: str
+    offenders: int
+    examples: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing breaks it."""
+        return self.offenders == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was asked, and `skipped`: the ids of what was not, with the reason."""
+
+    answers: tuple[Answer, ...]
+    skipped: Mapping[str, str]
+
+    @property
+    def clean(self) -> bool:
+        """Whether every invariant that was asked holds."""
+        return all(answer.holds for answer in self.answers)
+
+    @property
+    def violated(self) -> frozenset[str]:
+        """The ids of those that do not hold."""
+        return frozenset(answer.id for answer in self.answers if not answer.holds)
+
+    def text(self) -> str:
+        """For a human: each broken sentence with offenders, then how many hold, and what was not asked."""
+        lines: list[str] = []
+        for answer in self.answers:
+            if not answer.holds:
+                lines.append(f"{answer.id} is broken, {answer.offenders} times: {answer.statement}")
+                lines += [f"    {example}" for example in answer.examples]
+                if answer.offenders > len(answer.examples):
+                    lines.append(f"    and {answer.offenders - len(answer.examples)} more")
+        held = sum(answer.holds for answer in self.answers)
+        lines.append(f"{held} of {len(self.answers)} invariants hold.")
+        lines += [f"Not asked: {name} ({why})." for name, why in self.skipped.items()]
+        return "\n".join(lines)
+
+
+async def check_books(database_url: str, *, simulator_url: str | None = None, quiesced: bool = False) -> Report:
+    """Ask every invariant of one snapshot; nothing is written, no row is locked.
+
+    Both URLs are postgresql+asyncpg://…; the login serves as the application does. `quiesced` says that nothing is
+    under way, so that nothing may be owed and the simulator's book, if there is one, must agree. Raises what the
+    driver raises when a database is away or has another schema.
+    """
+    answers: list[Answer] = []
+    skipped: dict[str, str] = {}
+    async with _snapshot(database_url) as connection:
+        for invariant in EVERY:
+            if invariant.at_rest and not quiesced:
+                skipped[invariant.id] = "only at rest"
+            else:
+                answers.append(await _ask(connection, invariant))
+        if not quiesced:
+            skipped[network.ID] = "only at rest"
+        elif simulator_url is None:
+            skipped[network.ID] = "there is no simulator"
+        else:
+            async with _snapshot(simulator_url) as book:
+                answers.append(await _compare(connection, book))
+    return Report(tuple(answers), skipped)
+
+
+@asynccontextmanager
+async def _snapshot(url: str) -> AsyncIterator[AsyncConnection]:
+    """One moment of a database, as the application's role if the login may be that."""
+    engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": 5})
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            for setting in _SETTINGS:
+                await connection.execute(text(f"SET LOCAL {setting}"))
+            await _serve_as_application(connection)
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def _serve_as_application(connection: AsyncConnection) -> None:
+    """A checker that sees with the application's rights can not be right where the application would be wrong."""
+    try:
+        async with connection.begin_nested():
+            await connection.execute(text(f"SET LOCAL ROLE {_APPLICATION_ROLE}"))
+    except DBAPIError:  # it reads as what it is; L2 and `lastro doctor` speak of roles
+        return
+
+
+async def _ask(connection: AsyncConnection, invariant: Invariant) -> Answer:
+    # Counted over all offenders, although only some are told.
+    question = f"SELECT offender, count(*) OVER () FROM ({invariant.sql}) AS found(offender) LIMIT {MOST_EXAMPLES}"  # noqa: S608 - constants of this package
+    found = (await connection.execute(text(question))).all()
+    return Answer(
+        invariant.id,
+        invariant.statement,
+        offenders=found[0][1] if found else 0,
+        examples=tuple(str(row[0]) for row in found),
+    )
+
+
+async def _compare(connection: AsyncConnection, book: AsyncConnection) -> Answer:
+    offenders, examples = 0, list[str]()
+    async for difference in network.differences(connection, book):
+        offenders += 1
+        if len(examples) < MOST_EXAMPLES:
+            examples.append(difference)
+    return Answer(network.ID, network.STATEMENT, offenders, tuple(examples))

@@ -1,0 +1,329 @@
+"""A small bank whose books are right, written row by row without the services: what the checker must find clean."""
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import asyncpg
+
+Row = dict[str, Any]
+Connection = asyncpg.Connection[asyncpg.Record] if False else Any
+
+ISPB = {"one": "12345678", "two": "1B2C3D4E"}  # each tenant has a provider of its own
+_OUTSIDE = "60701190"
+_POTS = {
+    "HOLD": ("AVAILABLE", "IN_TRANSIT"),
+    "SETTLE": ("IN_TRANSIT", "SPI"),
+    "RELEASE": ("IN_TRANSIT", "AVAILABLE"),
+    "RECEIVE": ("SPI", "AVAILABLE"),
+}
+
+
+def id_of(name: str) -> UUID:
+    """The id of whatever has this name."""
+    return uuid5(UUID(int=0), name)
+
+
+class CleanWorld:
+    """Rows by table, as the services would have left them. Names are ids; amounts are centavos."""
+
+    def __init__(self) -> None:
+        self.bank: dict[str, list[Row]] = defaultdict(list)
+        self.network: list[Row] = []
+        self._now = datetime.now(UTC) - timedelta(hours=1)
+        self._rows: dict[str, Row] = {}
+        self._balances: dict[str, Row] = {}
+
+    def tenant(self, name: str) -> None:
+        """A tenant and its provider, `name` and `name's bank`."""
+        self._add("tenants", name, name=name, tax_id="11222333000181")
+        self._add(
+            "providers",
+            f"{name}'s bank",
+            tenant_id=id_of(name),
+            name=name,
+            ispb=ISPB[name],
+            adapter="network",
+            account_types=["CHECKING"],
+            strict_documents=False,
+        )
+
+    def apply(self, name: str, tenant: str = "one") -> None:
+        """An account that is yet to be opened."""
+        self._add(
+            "accounts",
+            name,
+            tenant_id=id_of(tenant),
+            provider_id=id_of(f"{tenant}'s bank"),
+            holder_name=name,
+            holder_document=str(id_of(name).int)[:11],
+            holder_document_type="CPF",
+            type="CHECKING",
+            status="PENDING",
+            currency="BRL",
+            version=1,
+            updated_at=self._now,
+            tenant=tenant,
+        )
+        account = self._rows[name]
+        self.bank["open_accounts"].append(
+            {
+                "account_id": account["id"],
+                "provider_id": account["provider_id"],
+                "holder_document": account["holder_document"],
+            }
+        )
+        self._balances[name] = {
+            "account_id": account["id"],
+            "available_centavos": 0,
+            "in_transit_centavos": 0,
+            "seq": 0,
+        }
+        self._promise("account.open", account["id"], account["id"])
+        self._answered(account, "POST /baas/api/v1/accounts", "accounts", name)
+
+    def open(self, name: str, tenant: str = "one") -> None:
+        """An active account."""
+        self.apply(name, tenant)
+        account = self._rows[name]
+        number = {"branch": "0001", "account_number": str(100_000 + len(self._balances))}
+        account |= number
+        self.bank["account_numbers"].append(
+            {**number, "provider_id": account["provider_id"], "account_id": account["id"]}
+        )
+        self._keep(account["id"])
+        self.step(name, "ACTIVE", "account.activated")
+
+    def step(self, name: str, status: str, news: str) -> None:
+        """An account goes on to another status."""
+        account = self._rows[name]
+        self._tick()
+        account |= {"status": status, "version": account["version"] + 1, "updated_at": self._now}
+        if status == "CLOSED":
+            account["closed_at"] = self._now
+            self.bank["open_accounts"] = [
+                row for row in self.bank["open_accounts"] if row["account_id"] != account["id"]
+            ]
+        self._tell(account, account["id"], news)
+
+    def receive(self, account_name: str, name: str, centavos: int) -> None:
+        """Somebody pays the account; the transfer gets the name."""
+        account = self._rows[account_name]
+        end_to_end_id = self._end_to_end_id("E", _OUTSIDE)
+        self._add(
+            "pix_transfers",
+            name,
+            account_id=account["id"],
+            tenant_id=account["tenant_id"],
+            provider_id=account["provider_id"],
+            amount_centavos=centavos,
+            refunded_centavos=0,
+            status="COMPLETED",
+            e2e_id=end_to_end_id,
+            payer={},
+            version=1,
+            updated_at=self._now,
+            tenant=account["tenant"],
+        )
+        self._hear(end_to_end_id, "PAYMENT", account, name, centavos)
+        self._move(account_name, "RECEIVE", centavos, name)
+        self._tell(self._rows[name], account["id"], "pix.transfer.received")
+        self._book(end_to_end_id, "RECEIVED", centavos)
+
+    def refuse(self, end_to_end_id: str, centavos: int) -> None:
+        """Somebody pays an account that does not exist."""
+        self._hear(end_to_end_id, "PAYMENT", None, None, centavos, rejected_with="AC03")
+        self._book(end_to_end_id, "RECEIVED", centavos, status="RJCT")
+
+    def pay(self, account_name: str, name: str, centavos: int) -> None:
+        """The account pays; the payment gets the name and is PROCESSING."""
+        account = self._rows[account_name]
+        self._add(
+            "pix_payments",
+            name,
+            account_id=account["id"],
+            tenant_id=account["tenant_id"],
+            provider_id=account["provider_id"],
+            amount_centavos=centavos,
+            status="PROCESSING",
+            recipient_key_type="EMAIL",
+            recipient_key_value="someone@example.com",
+            e2e_id=self._end_to_end_id("E", ISPB[account["tenant"]]),
+            payer={},
+            payee={},
+            returned_centavos=0,
+            version=1,
+            updated_at=self._now,
+            tenant=account["tenant"],
+            account=account_name,
+        )
+        self._move(account_name, "HOLD", centavos, name)
+        self._promise("pix.payment.settle", account["id"], id_of(name))
+        self._answered(self._rows[name], "POST /baas/api/v1/pix/payments", "pix-payments", name)
+
+    def conclude(self, name: str, status: str, *, moved: bool = True) -> None:
+        """The network's word on a payment. `moved`: False is a payment that failed before anything was held."""
+        payment = self._rows[name]
+        self._tick()
+        completed = status == "COMPLETED"
+        payment |= {"status": status, "version": 2, "updated_at": self._now}
+        payment |= {"completed_at": self._now} if completed else {"failure_reason": "rejected"}
+        self._keep(payment["id"])
+        if moved:
+            self._move(payment["account"], "SETTLE" if completed else "RELEASE", payment["amount_centavos"], name)
+        self._tell(payment, payment["account_id"], f"pix.payment.{status.lower()}")
+        self._book(payment["e2e_id"], "SENT", payment["amount_centavos"], status="ACSC" if completed else "RJCT")
+
+    def take_back(self, name: str, centavos: int) -> None:
+        """(Part of) a payment comes back."""
+        payment = self._rows[name]
+        self._tick()
+        return_id, reference = self._end_to_end_id("D", _OUTSIDE), f"return of {name}"
+        payment["returned_centavos"] += centavos
+        payment |= {"version": payment["version"] + 1, "updated_at": self._now}
+        self._hear(return_id, "RETURN", self._rows[payment["account"]], reference, centavos)
+        self._move(payment["account"], "RECEIVE", centavos, reference)
+        self._book(return_id, "RETURNED_TO_US", centavos, original=payment["e2e_id"])
+        if payment["returned_centavos"] == payment["amount_centavos"]:
+            payment["status"] = "REVERSED"
+            self._tell(payment, payment["account_id"], "pix.payment.reversed")
+
+    async def write(self, connection: Connection) -> None:
+        """Into an empty, migrated database."""
+        self.bank["balances"] = list(self._balances.values())
+        for table in ("tenants", "providers", *sorted(self.bank.keys() - {"tenants", "providers"})):
+            for row in self.bank[table]:
+                await insert(connection, table, row)
+
+    async def write_network(self, connection: Connection) -> None:
+        """Into the simulator's database, whose tables exist."""
+        for row in self.network:
+            await insert(connection, "payment", row)
+
+    def _tick(self) -> None:
+        self._now += timedelta(seconds=1)
+
+    def _end_to_end_id(self, letter: str, ispb: str) -> str:
+        self._tick()
+        return f"{letter}{ispb}{self._now:%Y%m%d%H%M}{len(self.bank['movements']):011}"
+
+    def _add(self, table: str, name: str, **facts: Any) -> None:
+        row = {"id": id_of(name), "created_at": self._now, **facts}
+        self._rows[name] = row
+        self.bank[table].append(row)
+
+    def _move(self, account_name: str, reason: str, centavos: int, reference: str) -> None:
+        balance = self._balances[account_name]
+        source, target = _POTS[reason]
+        for pot, change in ((source, -centavos), (target, centavos)):
+            if pot != "SPI":
+                balance[f"{pot.lower()}_centavos"] += change
+        balance["seq"] += 1
+        self.bank["movements"].append(
+            {
+                "account_id": balance["account_id"],
+                "seq": balance["seq"],
+                "source": source,
+                "target": target,
+                "amount_centavos": centavos,
+                "reason": reason,
+                "reference": id_of(reference),
+                "available_after_centavos": balance["available_centavos"],
+                "in_transit_after_centavos": balance["in_transit_centavos"],
+                "posted_at": self._now,
+            }
+        )
+
+    def _tell(self, resource: Row, account_id: UUID, kind: str) -> None:
+        self.bank["events"].append(
+            {
+                "account_id": account_id,
+                "id": id_of(f"{kind} {resource['id']} {resource['version']}"),
+                "tenant_id": resource["tenant_id"],
+                "type": kind,
+                "resource_id": resource["id"],
+                "resource_version": resource["version"],
+                "body": "\\x7b7d",
+                "created_at": self._now,
+            }
+        )
+
+    def _promise(self, topic: str, account_id: UUID, reference: UUID) -> None:
+        self.bank["outbox"].append(
+            {
+                "topic": topic,
+                "account_id": account_id,
+                "reference": reference,
+                "attempts": 0,
+                "due_at": self._now,
+                "created_at": self._now,
+            }
+        )
+
+    def _keep(self, reference: UUID) -> None:
+        self.bank["outbox"] = [row for row in self.bank["outbox"] if row["reference"] != reference]
+
+    def _answered(self, resource: Row, operation: str, kind: str, key: str) -> None:
+        body = {
+            "data": {"type": kind, "id": str(resource["id"]), "links": {"self": "/"}, "attributes": {"name": "João"}}
+        }
+        self.bank["idempotency"].append(
+            {
+                "tenant_id": resource["tenant_id"],
+                "operation": operation,
+                "key": key,
+                "fingerprint": "\\x00",
+                "status": 201,
+                "body": f"\\x{json.dumps(body, ensure_ascii=False).encode().hex()}",
+                "created_at": self._now,
+            }
+        )
+
+    def _hear(
+        self,
+        end_to_end_id: str,
+        kind: str,
+        account: Row | None,
+        reference: str | None,
+        centavos: int,
+        rejected_with: str | None = None,
+    ) -> None:
+        self.bank["inbox"].append(
+            {
+                "end_to_end_id": end_to_end_id,
+                "kind": kind,
+                "provider_id": account["provider_id"] if account else id_of("one's bank"),
+                "account_id": account["id"] if account else None,
+                "reference": id_of(reference) if reference else None,
+                "amount_centavos": centavos,
+                "rejected_with": rejected_with,
+                "created_at": self._now,
+            }
+        )
+
+    def _book(
+        self, end_to_end_id: str, kind: str, centavos: int, *, status: str = "ACSC", original: str | None = None
+    ) -> None:
+        self.network.append(
+            {
+                "end_to_end_id": end_to_end_id,
+                "kind": kind,
+                "status": status,
+                "amount": centavos,
+                "original_end_to_end_id": original,
+                "created_at": self._now,
+                "copies": 0,
+                "contradict": False,
+            }
+        )
+
+
+async def insert(connection: Connection, table: str, row: Row) -> None:
+    """Write a row; what its table has no column for stays out, what it does not mention gets its default."""
+    await connection.execute(
+        f"""
+        DO $do$ DECLARE names text; BEGIN END $do$
+        """
+    )

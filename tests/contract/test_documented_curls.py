@@ -1,0 +1,257 @@
+"""The documentation's requests, replayed against the demo: its status, every key it prints, each with its JSON type.
+
+`curls.sh` holds the commands as printed, one JSON file each holds the request and the answer. Where the documentation
+prints no answer (`"printed": false`), the answer is the one it prints of the same resource elsewhere.
+"""
+
+import asyncio
+import json
+import shlex
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from build import Account, Answered, Tenant, World, a_cnpj, until
+from lastro import demo
+
+HERE = Path(__file__).parent
+HOST = "https://baas.stg.catalisa.app"
+NAMES = (
+    "create_account",
+    "list_accounts",
+    "get_account",
+    "change_account",
+    "close_account",
+    "send_payment",
+    "list_payments",
+)
+# What an answer may hold beside what the documentation prints.
+EXTRAS = {
+    "data.attributes.availableBalance",
+    "data.attributes.returnedAmount",
+    "data.attributes.metadata",
+    "meta.hasNextPage",
+    "meta.hasPreviousPage",
+    "links.first",
+    "links.prev",
+    "links.next",
+    "links.last",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One documented request and its documented answer."""
+
+    method: str
+    path: str
+    body: Any
+    status: int
+    answer: Any
+
+
+def sample(name: str) -> Sample:
+    text = json.loads((HERE / f"{name}.json").read_text("utf-8"))
+    return Sample(**text["request"], status=text["status"], answer=text["answer"])
+
+
+def printed_commands() -> Mapping[str, list[str]]:
+    """Each command of curls.sh as the words that a shell would make of it."""
+    blocks = (HERE / "curls.sh").read_text("utf-8").split("\n# ")[1:]
+    named = (block.split("\n", 1) for block in blocks)
+    return {name.strip(): shlex.split(command) for name, command in named}
+
+
+def shape(answer: Any, path: str = "") -> dict[str, str]:
+    """Where which JSON type stands; all items of a list together."""
+    match answer:
+        case dict():
+            inner = [shape(child, f"{path}.{name}".lstrip(".")) for name, child in answer.items()]
+            return {where: kind for each in inner for where, kind in each.items()} | ({path: "object"} if path else {})
+        case list():
+            return {path: "array"} | {where: kind for each in answer for where, kind in shape(each, path).items()}
+        case bool():
+            return {path: "boolean"}
+        case int() | float():
+            return {path: "number"}
+        case str():
+            return {path: "string"}
+    return {path: "null"}
+
+
+def assert_as_documented(answered: httpx.Response, wanted: Sample, *, status: int | None = None) -> None:
+    assert answered.status_code == (status or wanted.status), answered.text
+    assert answered.headers["content-type"] == "application/json"
+    documented, found = shape(wanted.answer), shape(answered.json())
+    assert {where: found.get(where) for where in documented} == documented
+    assert {where for where in set(found) - set(documented) if not where.startswith("data.attributes.metadata.")} <= (
+        EXTRAS
+    )
+
+
+@pytest.fixture
+def tenant_demo(world: World) -> Tenant:
+    return Tenant(world, demo.TENANT, demo.PROVIDER, demo.TOKEN)
+
+
+@pytest.fixture
+async def no_account_of_the_sample(tenant_demo: Tenant) -> AsyncIterator[None]:
+    """Whatever a test opened for the documented holder is closed after it, so that each starts like a new demo."""
+    yield
+    listed = await tenant_demo.get("/accounts?page[size]=100")
+    for data in listed.data:
+        open_one = data["attributes"]["status"] != "CLOSED"
+        if open_one and data["attributes"]["holderDocument"] == "12.345.678/0001-90":
+            account = Account(tenant_demo, data["id"])
+            await until(lambda account=account: account.has_status("ACTIVE"))  # type: ignore[misc]
+            assert (await tenant_demo.post(f"/accounts/{data['id']}/close")).status == 200
+
+
+async def replay(tenant: Tenant, wanted: Sample) -> httpx.Response:
+    return await tenant.world.http.request(
+        wanted.method, wanted.path, json=wanted.body, headers={"authorization": f"Bearer {tenant.token}"}
+    )
+
+
+async def run_curl(world: World, words: list[str]) -> tuple[int, Any]:
+    """The printed command with another host. `-g` lets its brackets be; the rest only makes the answer readable."""
+    local = [word.replace(HOST, str(world.http.base_url).rstrip("/")) for word in words]
+    local[1:1] = ["-g", "--silent", "--show-error", "--noproxy", "*", "--write-out", "\n%{http_code}"]
+    process = await asyncio.create_subprocess_exec(
+        *local, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    stdout, stderr = await process.communicate()
+    assert process.returncode == 0, stderr
+    body, _, status = stdout.decode().rpartition("\n")
+    return int(status), json.loads(body)
+
+
+def test_there_is_a_command_and_a_sample_of_each_request() -> None:
+    assert set(printed_commands()) == set(NAMES) == {path.stem for path in HERE.glob("*.json")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_and_the_sample_say_the_same(name: str) -> None:
+    words, wanted = printed_commands()[name], sample(name)
+
+    assert words[0] == "curl"
+    assert f"{HOST}{wanted.path}" in words
+    assert "Authorization: Bearer SEU_TOKEN" in words
+    body = json.loads(words[words.index("-d") + 1]) if "-d" in words else None
+    assert body == wanted.body
+    method = words[words.index("-X") + 1] if "-X" in words else "GET"
+    assert method == wanted.method
+
+
+@pytest.mark.usefixtures("no_account_of_the_sample")
+async def test_an_account_opens_once_for_a_document(tenant_demo: Tenant) -> None:
+    wanted = sample("create_account")
+
+    first = await replay(tenant_demo, wanted)
+    second = await replay(tenant_demo, wanted)
+
+    assert_as_documented(first, wanted)
+    sent, attributes = wanted.body["data"]["attributes"], first.json()["data"]["attributes"]
+    assert {name: attributes[name] for name in sent} == sent
+    assert attributes["status"] == "PENDING"
+    assert first.json()["data"]["links"]["self"] == f"/baas/api/v1/accounts/{first.json()['data']['id']}"
+    assert second.status_code == 409
+    assert second.json()["code"] == "CONFLICT"
+
+
+async def test_the_active_accounts_are_listed(tenant_demo: Tenant) -> None:
+    wanted = sample("list_accounts")
+
+    answered = await replay(tenant_demo, wanted)
+
+    assert_as_documented(answered, wanted)
+    assert {data["attributes"]["status"] for data in answered.json()["data"]} == {"ACTIVE"}
+    assert answered.json()["meta"]["itemsPerPage"] == 10
+
+
+async def test_the_account_is_read(tenant_demo: Tenant) -> None:
+    wanted = sample("get_account")
+
+    answered = await replay(tenant_demo, wanted)
+
+    assert_as_documented(answered, wanted)
+    attributes = answered.json()["data"]["attributes"]
+    assert (attributes["branch"], attributes["accountNumber"]) == ("0001", "12345-6")
+    assert attributes["holderDocument"] == "73.592.014/0001-15"
+
+
+async def test_the_account_takes_metadata(tenant_demo: Tenant) -> None:
+    wanted = sample("change_account")
+
+    answered = await replay(tenant_demo, wanted)
+
+    assert_as_documented(answered, wanted)
+    assert answered.json()["data"]["attributes"]["metadata"] == {"costCenter": "CC-001"}
+
+
+async def test_an_account_with_money_does_not_close(tenant_demo: Tenant) -> None:
+    answered = await replay(tenant_demo, sample("close_account"))
+
+    assert answered.status_code == 409
+    assert answered.json()["code"] == "CONFLICT"
+
+
+async def test_an_empty_account_closes(tenant_demo: Tenant) -> None:
+    wanted = sample("close_account")
+    account = await tenant_demo.account(holderDocument=a_cnpj())
+
+    closed = await tenant_demo.post(f"/accounts/{account.id}/close")
+
+    assert_as_documented(closed.response, wanted)
+    assert set(shape(closed.body)) == set(shape(wanted.answer))
+    assert closed.id == account.id
+    assert (closed.attributes["status"], closed.attributes["balance"]) == ("CLOSED", 0)
+
+
+async def test_the_sample_payment_is_taken_and_completes_by_itself(tenant_demo: Tenant) -> None:
+    wanted = sample("send_payment")
+    account = Account(tenant_demo, str(demo.ACCOUNT))
+
+    taken = Answered(await replay(tenant_demo, wanted))
+
+    assert_as_documented(taken.response, wanted)
+    sent = wanted.body["data"]["attributes"]
+    assert {name: taken.attributes[name] for name in sent} == sent
+    assert taken.attributes["status"] == "PROCESSING"
+    done = await account.payment_becomes(taken.id, "COMPLETED", seconds=5)
+    assert done["e2eId"] == taken.attributes["e2eId"]
+    assert done["externalRef"]
+    assert done["completedAt"]
+
+
+async def test_the_completed_payments_of_an_account_are_listed(tenant_demo: Tenant) -> None:
+    account = Account(tenant_demo, str(demo.ACCOUNT))
+    paid = await account.pays(0.01)
+    await account.payment_becomes(paid.id, "COMPLETED")
+    wanted = sample("list_payments")
+
+    answered = await replay(tenant_demo, wanted)
+
+    assert_as_documented(answered, wanted)
+    body = answered.json()
+    assert {data["attributes"]["status"] for data in body["data"]} == {"COMPLETED"}
+    assert {data["attributes"]["accountId"] for data in body["data"]} == {str(demo.ACCOUNT)}
+    assert paid.id in [data["id"] for data in body["data"]]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.usefixtures("no_account_of_the_sample")
+async def test_every_printed_command_runs(world: World, tenant_demo: Tenant) -> None:
+    ran = {name: await run_curl(world, words) for name, words in printed_commands().items()}
+    again, _ = await run_curl(world, printed_commands()["create_account"])
+
+    statuses = {name: status for name, (status, _) in ran.items()}
+    # Closing runs too: what it answers is that the demo account holds money.
+    assert statuses == {name: sample(name).status for name in NAMES} | {"close_account": 409}
+    assert again == 409
+    payment_id = ran["send_payment"][1]["data"]["id"]
+    await Account(tenant_demo, str(demo.ACCOUNT)).payment_becomes(payment_id, "COMPLETED")

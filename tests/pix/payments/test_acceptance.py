@@ -1,0 +1,246 @@
+"""A batch equals its orders one by one: same verdicts, same money, also with one key twice, also when tried again."""
+
+import random
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import pytest
+from lastro.accounts import service as accounts
+from lastro.accounts.models import Account
+from lastro.accounts.order import Application
+from lastro.accounts.states import AccountStatus
+from lastro.errors import BankError, InsufficientBalance, NotFound, Unprocessable
+from lastro.idempotency import Answer, Attempt, KeyRace, fingerprint
+from lastro.ledger import book
+from lastro.ledger.movements import receive
+from lastro.pix.payments import acceptance
+from lastro.pix.payments.acceptance import Verdict
+from lastro.pix.payments.order import ReadyOrder
+from lastro.tenants import service as tenants
+from lastro.values.bank_account import AccountType
+from lastro.values.money import Money
+from lastro.values.tax_id import TaxId
+from lastro.wiring import House
+from pix.payments.orders import ready
+from sqlalchemy import text, update
+
+from build import a_cnpj
+
+
+class Shop:
+    """A tenant with accounts, on the quiet bank."""
+
+    def __init__(self, house: House, tenant_id: UUID, provider_id: UUID) -> None:
+        self.house = house
+        self.tenant_id = tenant_id
+        self.provider_id = provider_id
+
+    @classmethod
+    async def open(cls, house: House) -> "Shop":
+        tenant_id = await tenants.create_tenant(house.bank, "shop", "11222333000181")
+        provider_id = await tenants.add_provider(
+            house.bank,
+            tenant_id=tenant_id,
+            name="bank",
+            code="001",
+            ispb="00000000",
+            account_types=list(AccountType),
+            strict_documents=True,
+        )
+        return cls(house, tenant_id, provider_id)
+
+    async def account(self, centavos: int) -> UUID:
+        account_id = uuid4()
+        now = self.house.bank.now()
+        application = Application(self.provider_id, "Loja", TaxId.parse(a_cnpj()), AccountType.CHECKING, None)
+        async with self.house.bank.db.transaction() as tx:
+            await accounts.add(tx, account_id, self.tenant_id, application, now=now)
+            await tx.execute(
+                update(Account)
+                .where(Account.id == account_id)
+                .values(status=AccountStatus.ACTIVE, branch="0001", account_number=f"{account_id.int % 10**12}-0")
+            )
+            if centavos:
+                await book.post(tx, [receive(account_id, Money(centavos), uuid4())], posted_at=now)
+        return account_id
+
+    def order(self, account_id: UUID, centavos: int, key: str | None = None) -> ReadyOrder:
+        attempt = None
+        if key is not None:
+            attempt = Attempt(self.tenant_id, "POST /pix/payments", key, fingerprint("", [str(account_id), centavos]))
+        return ready(account_id, self.tenant_id, centavos, self.provider_id, attempt)
+
+    async def accept(self, *orders: ReadyOrder, again: bool = False) -> list[Verdict]:
+        async with self.house.bank.db.transaction() as tx:
+            return await acceptance.accept(tx, orders, again=again)
+
+    async def available(self, account_id: UUID) -> int:
+        async with self.house.bank.db.transaction() as tx:
+            return (await book.holdings(tx, [account_id]))[account_id].available.centavos
+
+    async def count(self, table: str, account_id: UUID) -> int:
+        async with self.house.bank.db.transaction() as tx:
+            query = text(f"SELECT count(*) FROM {table} WHERE account_id = :id")
+            return int((await tx.execute(query, {"id": account_id})).scalar_one())
+
+
+@pytest.fixture
+async def shop(quiet: House) -> Shop:
+    return await Shop.open(quiet)
+
+
+async def test_an_order_leaves_a_payment_a_hold_and_a_promise(shop: Shop) -> None:
+    account_id = await shop.account(100)
+
+    (verdict,) = await shop.accept(shop.order(account_id, 30))
+
+    assert isinstance(verdict, Answer)
+    assert verdict.status == 201
+    assert await shop.available(account_id) == 70
+    assert await shop.count("pix_payments", account_id) == 1
+    assert await shop.count("outbox", account_id) == 1
+    assert await shop.count("movements", account_id) == 2
+
+
+async def test_a_refusal_leaves_nothing(shop: Shop) -> None:
+    account_id = await shop.account(100)
+
+    verdicts = await shop.accept(shop.order(account_id, 101, key="k"), shop.order(uuid4(), 1))
+
+    assert isinstance(verdicts[0], InsufficientBalance)
+    assert isinstance(verdicts[1], NotFound)
+    assert await shop.count("pix_payments", account_id) == 0
+    (again,) = await shop.accept(shop.order(account_id, 100, key="k"))
+    assert isinstance(again, Answer), "a refusal does not use the key up"
+
+
+async def test_orders_that_may_have_been_committed_are_not_carried_out_twice(shop: Shop) -> None:
+    account_id = await shop.account(100)
+    first, second = shop.order(account_id, 30), shop.order(account_id, 50)
+    (answer,) = await shop.accept(first)
+
+    retried = await shop.accept(first, second, again=True)
+
+    assert retried[0] == answer
+    assert isinstance(retried[1], Answer)
+    assert await shop.available(account_id) == 20
+    assert await shop.count("pix_payments", account_id) == 2
+
+
+async def test_a_key_that_another_process_records_first_is_found_when_looked_for_again(shop: Shop) -> None:
+    """Two tills of two processes hold one key: whoever comes second to record it writes nothing at all."""
+    account_id, other = await shop.account(100), await shop.account(100)
+    twin = shop.order(account_id, 30, key="race")
+    late = Attempt(shop.tenant_id, "POST /pix/payments", "race", fingerprint("", [str(account_id), 30]))
+    async with shop.house.bank.db.transaction() as slow:
+        await slow.execute(text("SELECT 1"))
+        stale = await acceptance.idempotency.find(slow, [late])
+        assert not stale
+        (answer,) = await shop.accept(twin)
+        with pytest.raises(KeyRace):
+            await acceptance.idempotency.record(slow, [(late, Answer(201, b"never"))], now=shop.house.bank.now())
+        await slow.rollback()
+    (replay,) = await shop.accept(shop.order(account_id, 30, key="race"), again=True)
+    assert isinstance(replay, Answer)
+    assert isinstance(answer, Answer)
+    assert replay.replayed
+    assert replay.body == answer.body
+    assert await shop.available(account_id) == 70
+    assert await shop.available(other) == 100
+
+
+class Model:
+    """What a bank without batches would do, order by order."""
+
+    def __init__(self, balances: dict[UUID, int]) -> None:
+        self.left = dict(balances)
+        self.keys: dict[str, tuple[tuple[UUID, int], UUID]] = {}
+
+    def verdict(self, order: ReadyOrder) -> str:
+        question = (order.order.account_id, order.order.amount.centavos)
+        if order.attempt is not None and order.attempt.key in self.keys:
+            return "replay" if self.keys[order.attempt.key][0] == question else "reused"
+        if question[0] not in self.left:
+            return "absent"
+        if question[1] > self.left[question[0]]:
+            return "short"
+        self.left[question[0]] -= question[1]
+        if order.attempt is not None:
+            self.keys[order.attempt.key] = (question, order.id)
+        return "accepted"
+
+
+def word(verdict: Verdict) -> str:
+    match verdict:
+        case Answer(replayed=True):
+            return "replay"
+        case Answer():
+            return "accepted"
+        case InsufficientBalance():
+            return "short"
+        case NotFound():
+            return "absent"
+        case Unprocessable():
+            return "reused"
+    raise AssertionError(verdict)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_batch_equals_its_orders_one_by_one(shop: Shop, seed: int) -> None:
+    """Random batches over poor accounts, absent ones, keys that repeat with the same and with another question.
+
+    Submitted through a till, so one key twice in one batch meets the rule that twins wait for the next flush.
+    """
+    chance = random.Random(seed)
+    balances = {await shop.account(start): start for start in (0, 50, 120, 300, 1_000, 5_000)}
+    model = Model(balances)
+    absent = uuid4()
+    keys = [f"{seed}-{number}" for number in range(40)]
+    for _ in range(25):
+        orders = [
+            shop.order(
+                chance.choice([*balances, absent]),
+                chance.randrange(1, 90),
+                chance.choice([None, *keys]) if chance.random() < 0.6 else None,
+            )
+            for _ in range(chance.randrange(1, 41))
+        ]
+        verdicts = await carried_out(shop, orders)
+        expected = in_flush_order(model, orders)
+        assert [word(each) for each in verdicts] == expected
+    for account_id, left in model.left.items():
+        assert await shop.available(account_id) == left
+
+
+async def carried_out(shop: Shop, orders: Sequence[ReadyOrder]) -> list[Verdict]:
+    """As the till would: one key a flush, the others wait for the next."""
+    verdicts: dict[UUID, Verdict] = {}
+    for flush in flushes(orders):
+        for order, verdict in zip(flush, await shop.accept(*flush), strict=True):
+            verdicts[order.id] = verdict
+    return [verdicts[order.id] for order in orders]
+
+
+def in_flush_order(model: Model, orders: Sequence[ReadyOrder]) -> list[str]:
+    words = {order.id: model.verdict(order) for flush in flushes(orders) for order in flush}
+    return [words[order.id] for order in orders]
+
+
+def flushes(orders: Sequence[ReadyOrder]) -> list[list[ReadyOrder]]:
+    waiting, result = list(orders), []
+    while waiting:
+        seen: set[str] = set()
+        flush, later = [], []
+        for order in waiting:
+            key = order.attempt.key if order.attempt else None
+            (later if key in seen else flush).append(order)
+            if key is not None:
+                seen.add(key)
+        result.append(flush)
+        waiting = later
+    return result
+
+
+async def test_every_refusal_is_an_error_that_a_client_can_be_told(shop: Shop) -> None:
+    verdicts = await shop.accept(shop.order(uuid4(), 1))
+    assert all(isinstance(verdict, BankError) for verdict in verdicts)

@@ -1,0 +1,251 @@
+"""What the worker does with payments when the network misbehaves: never a second payment, never a guess."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from lastro.errors import ProviderUnavailable
+from lastro.outbox import queue
+from lastro.outbox.queue import Claimed
+from lastro.pix.payments import settlement
+from lastro.pix.payments.models import PixPayment
+from lastro.providers.protocol import InFlight, Instruction, Notification, Outcome, Rejected, Settled
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.text import Text
+from lastro.wiring import House, build
+from pix.payments.test_acceptance import Shop
+from sqlalchemy import select, text
+
+from conftest import Urls, settings_for
+
+
+class Scripted:
+    """A network that does as a test tells it, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.settled: list[Instruction] = []
+        self.asked: list[str] = []
+        self.answer: Callable[[Instruction], Outcome] = lambda _: Settled(datetime.now(UTC), "ref")
+        self.fate: Outcome | None = None
+
+    async def settle(self, instructions: Sequence[Instruction]) -> Sequence[Outcome]:
+        self.settled += instructions
+        return [self.answer(each) for each in instructions]
+
+    async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
+        self.asked.append(end_to_end_id)
+        return self.fate
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        raise AssertionError((headers, body))
+
+    async def find_key(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError
+
+    register_key = remove_key = give_back = open_account = find_key
+
+
+def unavailable(_: Instruction) -> Outcome:
+    raise ProviderUnavailable(Text("", ""))
+
+
+@pytest.fixture
+async def network() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+async def shop(urls: Urls, network: Scripted) -> AsyncIterator[Shop]:
+    settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
+    house = build(settings, adapters={"network": network})  # type: ignore[dict-item]
+    await house.open()
+    async with house.bank.db.transaction() as tx:
+        await tx.execute(text("DELETE FROM outbox"))
+    yield await Shop.open(house)
+    await house.close()
+
+
+async def claim(shop: Shop) -> list[Claimed]:
+    async with shop.house.bank.db.transaction() as tx:
+        await tx.execute(text("UPDATE outbox SET due_at = clock_timestamp()"))
+        return await queue.claim(tx, worker=1, low_water=0)
+
+
+async def payment(shop: Shop, payment_id: UUID) -> PixPayment:
+    async with shop.house.bank.db.transaction() as tx:
+        return (await tx.execute(select(PixPayment).where(PixPayment.id == payment_id))).scalar_one()
+
+
+async def alerts(shop: Shop, payment_id: UUID) -> list[str]:
+    async with shop.house.bank.db.transaction() as tx:
+        rows = await tx.execute(text("SELECT kind FROM alerts WHERE reference = :id"), {"id": payment_id})
+        return [row.kind for row in rows]
+
+
+async def test_a_hundred_payments_travel_in_one_call_and_settle_in_one_transaction(
+    shop: Shop, network: Scripted
+) -> None:
+    account_id = await shop.account(1_000)
+    orders = [shop.order(account_id, 10) for _ in range(100)]
+    await shop.accept(*orders)
+
+    waiting = await settlement.settle(shop.house.bank, await claim(shop))
+
+    assert not waiting
+    assert len(network.settled) == 100
+    assert await shop.count("movements", account_id) == 1 + 100 + 100
+    assert await shop.count("outbox", account_id) == 0
+    assert await shop.count("events", account_id) == 100
+
+
+async def test_an_unknown_outcome_keeps_processing_and_the_same_instruction_goes_out_again(
+    shop: Shop, network: Scripted
+) -> None:
+    account_id = await shop.account(100)
+    order = shop.order(account_id, 60)
+    await shop.accept(order)
+    network.answer = unavailable
+
+    with pytest.raises(ProviderUnavailable):
+        await settlement.settle(shop.house.bank, await claim(shop))
+
+    assert (await payment(shop, order.id)).status == "PROCESSING"
+    assert await shop.available(account_id) == 40
+    network.answer = lambda _: Settled(datetime.now(UTC), "ref")
+    await settlement.settle(shop.house.bank, await claim(shop))
+    assert (await payment(shop, order.id)).status == "COMPLETED"
+    first, second = network.settled
+    assert first == second
+
+
+async def test_a_payment_in_flight_waits_and_keeps_its_promise(shop: Shop, network: Scripted) -> None:
+    account_id = await shop.account(100)
+    order = shop.order(account_id, 60)
+    await shop.accept(order)
+    network.answer = lambda _: InFlight()
+
+    claimed = await claim(shop)
+    assert await settlement.settle(shop.house.bank, claimed) == claimed
+
+    assert (await payment(shop, order.id)).status == "PROCESSING"
+    assert await shop.count("outbox", account_id) == 1
+
+
+async def test_one_verdict_among_many_does_not_wait_for_the_others(shop: Shop, network: Scripted) -> None:
+    account_id = await shop.account(100)
+    good, bad, slow = (shop.order(account_id, amount) for amount in (10, 20, 30))
+    await shop.accept(good, bad, slow)
+    outcomes: dict[int, Outcome] = {10: Settled(datetime.now(UTC), None), 20: Rejected("AC03"), 30: InFlight()}
+    network.answer = lambda instruction: outcomes[instruction.amount.centavos]
+
+    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+
+    assert waiting.reference == slow.id
+    assert (await payment(shop, good.id)).status == "COMPLETED"
+    failed = await payment(shop, bad.id)
+    assert failed.status == "FAILED"
+    assert (failed.failure_reason or "").startswith("AC03: ")
+    assert await shop.available(account_id) == 100 - 10 - 30
+
+
+async def test_a_worker_that_was_thought_dead_changes_nothing(shop: Shop, network: Scripted) -> None:
+    account_id = await shop.account(100)
+    order = shop.order(account_id, 60)
+    await shop.accept(order)
+    first, second = await claim(shop), await claim(shop)
+
+    await settlement.settle(shop.house.bank, first)
+    await settlement.settle(shop.house.bank, second)
+
+    assert await shop.count("movements", account_id) == 3
+    assert await shop.count("events", account_id) == 1
+
+
+async def test_two_workers_at_once_settle_once(shop: Shop, network: Scripted) -> None:
+    account_id = await shop.account(1_000)
+    orders = [shop.order(account_id, 10) for _ in range(20)]
+    await shop.accept(*orders)
+    claims = [await claim(shop) for _ in range(4)]
+
+    await asyncio.gather(*(settlement.settle(shop.house.bank, claimed) for claimed in claims))
+
+    assert await shop.count("movements", account_id) == 1 + 20 + 20
+    assert await shop.count("events", account_id) == 20
+
+
+async def test_the_second_verdict_does_not_undo_the_first(shop: Shop) -> None:
+    account_id = await shop.account(100)
+    order = shop.order(account_id, 60)
+    await shop.accept(order)
+    bank = shop.house.bank
+
+    async def hear(outcome: Settled | Rejected) -> None:
+        async with bank.db.transaction() as tx:
+            heard = await settlement.hear(tx, shop.provider_id, order.end_to_end_id, outcome, now=bank.now())
+            assert heard
+
+    await hear(Rejected("AB03"))
+    await hear(Rejected("AB03"))
+    assert await alerts(shop, order.id) == []
+    await hear(Settled(datetime.now(UTC), "late"))
+
+    assert (await payment(shop, order.id)).status == "FAILED"
+    assert await shop.available(account_id) == 100
+    assert await alerts(shop, order.id) == ["contradiction"]
+
+
+async def test_another_providers_word_on_our_payment_is_not_heard(shop: Shop, quiet: House) -> None:
+    account_id = await shop.account(100)
+    order = shop.order(account_id, 60)
+    await shop.accept(order)
+    stranger = await Shop.open(quiet)
+    async with shop.house.bank.db.transaction() as tx:
+        assert not await settlement.hear(
+            tx, stranger.provider_id, order.end_to_end_id, Rejected("AC03"), now=shop.house.bank.now()
+        )
+    assert (await payment(shop, order.id)).status == "PROCESSING"
+
+
+async def age(shop: Shop, payment_id: UUID, by: timedelta) -> None:
+    async with shop.house.bank.db.transaction() as tx:
+        await tx.execute(
+            text("UPDATE pix_payments SET created_at = created_at - make_interval(secs => :s) WHERE id = :id"),
+            {"s": by.total_seconds(), "id": payment_id},
+        )
+
+
+async def test_a_payment_too_old_to_send_again_is_only_asked_about(shop: Shop, network: Scripted) -> None:
+    account_id = await shop.account(100)
+    order = shop.order(account_id, 60)
+    await shop.accept(order)
+    await age(shop, order.id, settlement.RESEND_WITHIN + timedelta(minutes=1))
+
+    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+
+    assert waiting.reference == order.id
+    assert network.settled == []
+    assert network.asked == [order.end_to_end_id]
+    assert (await payment(shop, order.id)).status == "PROCESSING", "never seen is not a verdict"
+    network.fate = Rejected("AB03")
+    assert not await settlement.settle(shop.house.bank, await claim(shop))
+    assert (await payment(shop, order.id)).status == "FAILED"
+
+
+async def test_the_instruction_follows_from_what_was_frozen(shop: Shop, network: Scripted) -> None:
+    account_id = await shop.account(100)
+    order = shop.order(account_id, 60)
+    await shop.accept(order)
+    await settlement.settle(shop.house.bank, await claim(shop))
+    (sent,) = network.settled
+    assert sent == Instruction(
+        order.end_to_end_id,
+        order.order.amount,
+        order.payer,
+        order.payee,
+        order.order.key,
+        None,
+        order.created_at,
+    )
