@@ -80,6 +80,15 @@ async def count(place: Place, database: str) -> Counts:
         await connection.close()
 
 
+async def owed(place: Place, database: str) -> int:
+    """Promises that nobody has kept yet; cheap enough to be asked while the clock runs."""
+    connection = await asyncpg.connect(place.owners_url(database))
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM outbox"))
+    finally:
+        await connection.close()
+
+
 async def check(place: Place, database: str, before: Counts, *, answered: int, in_flight: int) -> list[str]:
     """What is wrong with the books, given how many payments the client saw answered. Empty: they balance."""
     after = await count(place, database)

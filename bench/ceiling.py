@@ -42,7 +42,7 @@ DECLARE
 BEGIN
     INSERT INTO idempotency (tenant_id, operation, key, fingerprint, status, body, created_at)
     VALUES ('{tenant}', 'POST /baas/api/v1/pix/payments', gen_random_uuid()::text, sha256(uuid_send(payment)), 201,
-            '{answer}'::bytea, moment);
+            convert_to(replace('{answer}', '{placeholder}', payment::text), 'UTF8'), moment);
     INSERT INTO pix_payments (account_id, id, tenant_id, provider_id, amount_centavos, status, recipient_key_type,
                               recipient_key_value, description, e2e_id, payer, payee, version, created_at, updated_at)
     VALUES (payer, payment, '{tenant}', '{provider}', {amount}, 'PROCESSING', '{key_type}', '{key}', 'Pedido 1042',
@@ -66,7 +66,7 @@ class CeilingError(RuntimeError):
 
 
 def pay_one() -> str:
-    """The function, with an answer as long as a real one."""
+    """The function; the answer that it stores is a real one, which names the payment."""
     ready = ReadyOrder(
         id=UUID(int=account_id(0).int + 1),
         order=Order(account_id(0), PAYMENT, RECIPIENT, "Pedido 1042"),
@@ -78,7 +78,6 @@ def pay_one() -> str:
         created_at=AT + timedelta(microseconds=123_456),
         attempt=None,
     )
-    answer = resources.accepted(ready).model_dump_json(by_alias=True)
     return _PAY_ONE.format(
         prefix=_FIRST_PREFIX,
         first=int(str(account_id(0))[-12:], 16),
@@ -88,7 +87,8 @@ def pay_one() -> str:
         key_type=RECIPIENT.kind.value,
         key=RECIPIENT.value,
         ispb=ISPB,
-        answer=f"\\x{answer.encode().hex()}",
+        answer=resources.accepted(ready).model_dump_json(by_alias=True),
+        placeholder=ready.id,
         payer=json.dumps(packed(_PAYER), ensure_ascii=False),
         payee=json.dumps(packed(PAYEE), ensure_ascii=False),
     )
@@ -121,7 +121,7 @@ def _run(place: Place, database: str, seconds: int, *, hot: bool) -> tuple[Figur
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    parties = {"postgres": server.pid, "load": os.getpid()}
+    parties = {"postgres": server.pid, "load": cpu.FINISHED_CHILDREN}
     before = cpu.read(parties)
     output, _ = process.communicate()
     usage = cpu.between(before, cpu.read(parties))

@@ -9,6 +9,9 @@ from pathlib import Path
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 _PROC = Path("/proc")
 
+FINISHED_CHILDREN = 0
+"""Stands for a process id: the programs that this process started and waited for between two readings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -40,7 +43,10 @@ def read(parties: Mapping[str, int]) -> Reading:
     used, children = _processes()
     return Reading(
         at=time.perf_counter(),
-        seconds={name: _tree(pid, used, children) for name, pid in parties.items()},
+        seconds={
+            name: sum(os.times()[2:4]) if pid == FINISHED_CHILDREN else _tree(pid, used, children)
+            for name, pid in parties.items()
+        },
         everybody=_everybody(),
     )
 

@@ -142,8 +142,7 @@ def _wrk(aim: Aim, parties: Mapping[str, int], seconds: int, scratch: Path) -> t
     process = subprocess.Popen(
         (*command, f"http://{HOST}:{aim.port}"), env=os.environ | told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    # wrk counts as a child of ours once it was waited for, so its own seconds are read with ours.
-    everybody = {**parties, "load": os.getpid()}
+    everybody = {**parties, "load": cpu.FINISHED_CHILDREN}
     before = cpu.read(everybody)
     output, _ = process.communicate()
     after = cpu.read(everybody)

@@ -96,7 +96,7 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _cells(line: Line) -> tuple[str, ...]:
     if line.flaws:
-        return (line.label, "no figure: the books do not balance", *("–" for _ in range(8)))
+        return (f"{line.label}: THE BOOKS DO NOT BALANCE", *("–" for _ in range(9)))
     cpu = line.cpu_milliseconds
     python = [f"{cpu[party]:.3f}" for party in ("python", "worker") if party in cpu]
     if "simulator" in cpu:

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from build import API, SIMULATOR, Tenant, World, a_cnpj
+from build import API, SIMULATOR, Tenant, World, a_cnpj, a_cpf
 from lastro import demo
 from lastro.errors import Unauthorized
 from lastro.wiring import build
@@ -131,8 +131,13 @@ async def test_seeding_again_changes_nothing(world: World) -> None:
     assert await everything() == before
 
 
+def wrong(document: str) -> str:
+    """The document with another last digit."""
+    return f"{document[:-1]}{(int(document[-1]) + 1) % 10}"
+
+
 @pytest.mark.parametrize(
-    ("document", "kind"), [("11.111.111/0001-11", "CNPJ"), ("987.654.321-99", "CPF"), ("12ABC34501DE99", "CNPJ")]
+    ("document", "kind"), [(wrong(a_cnpj()), "CNPJ"), (wrong(a_cpf()), "CPF"), (f"ABC{a_cnpj()[3:12]}99", "CNPJ")]
 )
 async def test_the_provider_is_lenient_about_check_digits(tenant_demo: Tenant, document: str, kind: str) -> None:
     application = tenant_demo.application(holderDocument=document, holderDocumentType=kind)

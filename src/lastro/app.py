@@ -10,7 +10,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from lastro import metrics
@@ -50,6 +52,7 @@ def create_app(bank: Bank, *, docs: bool = False, checks: Checks | None = None) 
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
+        redirect_slashes=False,  # it would lead a payment to whatever the Host header says
         separate_input_output_schemas=True,
         telemetry=None,
     )
@@ -120,7 +123,7 @@ async def _database_answers(bank: Bank) -> bool:
     try:
         async with bank.db.transaction() as tx:
             await tx.execute(text("SELECT 1 FROM alembic_version"))
-    except Unavailable:
+    except (Unavailable, SQLAlchemyError):  # away, or never migrated
         return False
     return True
 
@@ -179,7 +182,7 @@ def _add_error_map(app: FastAPI) -> None:
                 return respond(request, NotFound(_NO_PATH))
             case 405:
                 response = respond(request, MethodNotAllowed(_NO_METHOD))
-                response.headers.update(error.headers or {})
+                response.headers["allow"] = ", ".join(_methods(app, request))
                 return response
             case _:
                 return respond(request, Validation(_BAD_REQUEST))
@@ -191,6 +194,14 @@ def _add_error_map(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """Every verb that this path knows, whichever route knows it."""
+    routes = [
+        route for route in app.routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

@@ -33,6 +33,8 @@ ANSWER_SECONDS = 30.0
 
 _LOG = logger("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LENGTH = re.compile(r"[0-9]{1,20}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
@@ -73,12 +75,16 @@ class Gate:
     async def _pass(self, passage: "_Passage", receive: Receive) -> None:
         try:
             body = await _read(passage.headers, receive)
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._app(passage.scope, _replay(body, receive), passage.send)
+            deadline = asyncio.timeout(ANSWER_SECONDS)
+            try:
+                async with deadline:
+                    await self._app(passage.scope, _replay(body, receive), passage.send)
+            except TimeoutError:
+                if not deadline.expired():  # the application's own: a bug like any other
+                    raise
+                raise Unavailable(_NO_ANSWER, retry_after=1) from None
         except BankError as error:
             await passage.refuse(error)
-        except TimeoutError:
-            await passage.refuse(Unavailable(_NO_ANSWER, retry_after=1))
         except _ClientLeft:
             passage.status = 499
         except Exception:  # noqa: BLE001 - a bug: logged whole, shown not at all
@@ -139,11 +145,12 @@ class _Passage:
         """One line in the log, one observation in the metrics. The path is the route's: it holds no id, no key."""
         route = getattr(self.scope.get("route"), "path", "unmatched")
         seconds = time.perf_counter() - self._started_at
-        metrics.REQUESTS.labels(self.scope["method"], route, self.status).inc()
+        method = self.scope["method"] if self.scope["method"] in _METHODS else "other"
+        metrics.REQUESTS.labels(method, route, self.status).inc()
         metrics.DURATION.labels(route).observe(seconds)
         _LOG.info(
             "answered",
-            method=self.scope["method"],
+            method=method,
             route=route,
             status=self.status,
             milliseconds=round(seconds * 1000, 1),
@@ -157,7 +164,7 @@ async def _read(headers: Headers, receive: Receive) -> bytes:
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType(_COMPRESSED)
     declared = headers.get("content-length", "0")
-    if not declared.isascii() or not declared.isdigit() or int(declared) > LARGEST_BODY:
+    if not _LENGTH.fullmatch(declared) or int(declared) > LARGEST_BODY:
         raise PayloadTooLarge(_TOO_LARGE)
     chunks: list[bytes] = []
     size = 0

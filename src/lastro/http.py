@@ -1,6 +1,7 @@
 """What every route of the API shares: the bank at hand, the door (token, permission), strict JSON, the attempt."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -27,6 +28,8 @@ _NOT_JSON = Text(
 _BODY_MISSING = Text("Falta o corpo da requisição.", "The request body is missing.")
 _BODY_UNWANTED = Text("Esta rota não recebe corpo.", "This route takes no body.")
 _REPEATED = Text("Parâmetro repetido.", "Repeated parameter.")
+_UNKNOWN = Text("Esta rota não tem este parâmetro.", "This route has no such parameter.")
+_NUL = Text("Não pode conter NUL.", "May not contain NUL.")
 _KEY_SHAPE = Text(
     "Idempotency-Key deve ser única na requisição e ter de 1 a 255 caracteres ASCII visíveis.",
     "Idempotency-Key must appear once and have 1 to 255 visible ASCII characters.",
@@ -70,13 +73,14 @@ class ApiRoute(APIRoute):
         handle = super().get_route_handler()
         permission = self.permission
         takes_body = self.body_field is not None
+        takes_parameters = bool(self.dependant.query_params)
 
         async def behind_the_door(request: Request) -> Response:
             if permission is not None:
                 caller = await bank_of(request).tokens.caller_of(request.headers.getlist("authorization"))
                 caller.demand(permission)
                 request.state.caller = caller
-            _refuse_repeated_parameters(request)
+            _check_parameters(request, any_allowed=takes_parameters)
             return await handle(await _read(request, takes_body=takes_body))
 
         return behind_the_door
@@ -89,11 +93,17 @@ def _permission(dependant: Dependant) -> Permission | None:
     return None
 
 
-def _refuse_repeated_parameters(request: Request) -> None:
-    names = [name for name, _ in request.query_params.multi_items()]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise Validation(_REPEATED, flaws=[Flaw(_REPEATED, parameter=name) for name in repeated])
+def _check_parameters(request: Request, *, any_allowed: bool) -> None:
+    """What no model sees: repetitions, NUL (Postgres knows no such text), and anything where nothing is taken."""
+    items = request.query_params.multi_items()
+    counts = Counter(name for name, _ in items)
+    for text, wrong in (
+        (_REPEATED, {name for name, count in counts.items() if count > 1}),
+        (_NUL, {name for name, value in items if "\x00" in name or "\x00" in value}),
+        (_UNKNOWN, set() if any_allowed else set(counts)),
+    ):
+        if wrong:
+            raise Validation(text, flaws=[Flaw(text, parameter=name) for name in sorted(wrong)])
 
 
 async def _read(request: Request, *, takes_body: bool) -> StrictRequest:
@@ -121,6 +131,7 @@ def attempt_of(
         Header(
             alias="Idempotency-Key",
             description="Repetir a requisição com a mesma chave devolve a mesma resposta, sem um segundo efeito.",
+            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         ),
     ] = None,
 ) -> Attempt | None:

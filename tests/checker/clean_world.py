@@ -6,10 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-import asyncpg
-
 Row = dict[str, Any]
-Connection = asyncpg.Connection[asyncpg.Record] if False else Any
+Connection = Any  # asyncpg's, which has no types
 
 ISPB = {"one": "12345678", "two": "1B2C3D4E"}  # each tenant has a provider of its own
 _OUTSIDE = "60701190"
@@ -33,6 +31,7 @@ class CleanWorld:
         self.bank: dict[str, list[Row]] = defaultdict(list)
         self.network: list[Row] = []
         self._now = datetime.now(UTC) - timedelta(hours=1)
+        self._made = 0
         self._rows: dict[str, Row] = {}
         self._balances: dict[str, Row] = {}
 
@@ -65,7 +64,7 @@ class CleanWorld:
             currency="BRL",
             version=1,
             updated_at=self._now,
-            tenant=tenant,
+            _tenant=tenant,
         )
         account = self._rows[name]
         self.bank["open_accounts"].append(
@@ -125,20 +124,21 @@ class CleanWorld:
             payer={},
             version=1,
             updated_at=self._now,
-            tenant=account["tenant"],
+            _tenant=account["_tenant"],
         )
         self._hear(end_to_end_id, "PAYMENT", account, name, centavos)
         self._move(account_name, "RECEIVE", centavos, name)
         self._tell(self._rows[name], account["id"], "pix.transfer.received")
         self._book(end_to_end_id, "RECEIVED", centavos)
 
-    def refuse(self, end_to_end_id: str, centavos: int) -> None:
+    def refuse(self, centavos: int) -> None:
         """Somebody pays an account that does not exist."""
+        end_to_end_id = self._end_to_end_id("E", _OUTSIDE)
         self._hear(end_to_end_id, "PAYMENT", None, None, centavos, rejected_with="AC03")
         self._book(end_to_end_id, "RECEIVED", centavos, status="RJCT")
 
-    def pay(self, account_name: str, name: str, centavos: int) -> None:
-        """The account pays; the payment gets the name and is PROCESSING."""
+    def pay(self, account_name: str, name: str, centavos: int, *, held: bool = True) -> None:
+        """The account pays; the payment gets the name and is PROCESSING, or PENDING when nothing was held yet."""
         account = self._rows[account_name]
         self._add(
             "pix_payments",
@@ -147,44 +147,46 @@ class CleanWorld:
             tenant_id=account["tenant_id"],
             provider_id=account["provider_id"],
             amount_centavos=centavos,
-            status="PROCESSING",
+            status="PROCESSING" if held else "PENDING",
             recipient_key_type="EMAIL",
             recipient_key_value="someone@example.com",
-            e2e_id=self._end_to_end_id("E", ISPB[account["tenant"]]),
+            e2e_id=self._end_to_end_id("E", ISPB[account["_tenant"]]),
             payer={},
             payee={},
             returned_centavos=0,
             version=1,
             updated_at=self._now,
-            tenant=account["tenant"],
-            account=account_name,
+            _tenant=account["_tenant"],
+            _account=account_name,
+            _held=held,
         )
-        self._move(account_name, "HOLD", centavos, name)
-        self._promise("pix.payment.settle", account["id"], id_of(name))
+        if held:
+            self._move(account_name, "HOLD", centavos, name)
+            self._promise("pix.payment.settle", account["id"], id_of(name))
         self._answered(self._rows[name], "POST /baas/api/v1/pix/payments", "pix-payments", name)
 
-    def conclude(self, name: str, status: str, *, moved: bool = True) -> None:
-        """The network's word on a payment. `moved`: False is a payment that failed before anything was held."""
+    def conclude(self, name: str, status: str) -> None:
+        """The network's word on a payment, or our own if nothing was held."""
         payment = self._rows[name]
         self._tick()
         completed = status == "COMPLETED"
         payment |= {"status": status, "version": 2, "updated_at": self._now}
         payment |= {"completed_at": self._now} if completed else {"failure_reason": "rejected"}
-        self._keep(payment["id"])
-        if moved:
-            self._move(payment["account"], "SETTLE" if completed else "RELEASE", payment["amount_centavos"], name)
         self._tell(payment, payment["account_id"], f"pix.payment.{status.lower()}")
-        self._book(payment["e2e_id"], "SENT", payment["amount_centavos"], status="ACSC" if completed else "RJCT")
+        if payment["_held"]:
+            self._keep(payment["id"])
+            self._move(payment["_account"], "SETTLE" if completed else "RELEASE", payment["amount_centavos"], name)
+            self._book(payment["e2e_id"], "SENT", payment["amount_centavos"], status="ACSC" if completed else "RJCT")
 
-    def take_back(self, name: str, centavos: int) -> None:
-        """(Part of) a payment comes back."""
-        payment = self._rows[name]
+    def take_back(self, payment_name: str, name: str, centavos: int) -> None:
+        """(Part of) a payment comes back; the return gets the name."""
+        payment = self._rows[payment_name]
         self._tick()
-        return_id, reference = self._end_to_end_id("D", _OUTSIDE), f"return of {name}"
+        return_id = self._end_to_end_id("D", _OUTSIDE)
         payment["returned_centavos"] += centavos
         payment |= {"version": payment["version"] + 1, "updated_at": self._now}
-        self._hear(return_id, "RETURN", self._rows[payment["account"]], reference, centavos)
-        self._move(payment["account"], "RECEIVE", centavos, reference)
+        self._hear(return_id, "RETURN", self._rows[payment["_account"]], name, centavos)
+        self._move(payment["_account"], "RECEIVE", centavos, name)
         self._book(return_id, "RETURNED_TO_US", centavos, original=payment["e2e_id"])
         if payment["returned_centavos"] == payment["amount_centavos"]:
             payment["status"] = "REVERSED"
@@ -194,24 +196,24 @@ class CleanWorld:
         """Into an empty, migrated database."""
         self.bank["balances"] = list(self._balances.values())
         for table in ("tenants", "providers", *sorted(self.bank.keys() - {"tenants", "providers"})):
-            for row in self.bank[table]:
-                await insert(connection, table, row)
+            if self.bank[table]:
+                await insert(connection, table, self.bank[table])
 
     async def write_network(self, connection: Connection) -> None:
         """Into the simulator's database, whose tables exist."""
-        for row in self.network:
-            await insert(connection, "payment", row)
+        await insert(connection, "payment", self.network)
 
     def _tick(self) -> None:
         self._now += timedelta(seconds=1)
 
     def _end_to_end_id(self, letter: str, ispb: str) -> str:
         self._tick()
-        return f"{letter}{ispb}{self._now:%Y%m%d%H%M}{len(self.bank['movements']):011}"
+        self._made += 1
+        return f"{letter}{ispb}{self._now:%Y%m%d%H%M}{self._made:011}"
 
-    def _add(self, table: str, name: str, **facts: Any) -> None:
-        row = {"id": id_of(name), "created_at": self._now, **facts}
-        self._rows[name] = row
+    def _add(self, table: str, called: str, /, **facts: Any) -> None:
+        row = {"id": id_of(called), "created_at": self._now, **facts}
+        self._rows[called] = row
         self.bank[table].append(row)
 
     def _move(self, account_name: str, reason: str, centavos: int, reference: str) -> None:
@@ -288,6 +290,7 @@ class CleanWorld:
         account: Row | None,
         reference: str | None,
         centavos: int,
+        *,
         rejected_with: str | None = None,
     ) -> None:
         self.bank["inbox"].append(
@@ -320,10 +323,42 @@ class CleanWorld:
         )
 
 
-async def insert(connection: Connection, table: str, row: Row) -> None:
-    """Write a row; what its table has no column for stays out, what it does not mention gets its default."""
+async def insert(connection: Connection, table: str, rows: list[Row]) -> None:
+    """Write rows, with nulls for what they do not say; names with an underscore are the test's own."""
+    columns = ", ".join(sorted({name for row in rows for name in row if not name.startswith("_")}))
+    rows_of = f"jsonb_populate_recordset(NULL::{table}, $1::text::jsonb)"
     await connection.execute(
-        f"""
-        DO $do$ DECLARE names text; BEGIN END $do$
-        """
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows_of}", json.dumps(rows, default=str)
     )
+
+
+def clean_world(*, at_rest: bool) -> CleanWorld:
+    """Two tenants and every kind of row. At rest, nothing is under way any more."""
+    world = CleanWorld()
+    for tenant in ISPB:
+        world.tenant(tenant)
+    for account, tenant in (("payer", "one"), ("blocked", "one"), ("closed", "one"), ("foreign", "two")):
+        world.open(account, tenant)
+        world.receive(account, f"first of {account}", 100_00)
+    world.step("blocked", "BLOCKED", "account.blocked")
+    world.step("payer", "BLOCKED", "account.blocked")
+    world.step("payer", "ACTIVE", "account.unblocked")
+    for payment, outcome in (("paid", "COMPLETED"), ("partly returned", "COMPLETED"), ("rejected", "FAILED")):
+        world.pay("payer", payment, 10_00)
+        world.conclude(payment, outcome)
+    world.take_back("partly returned", "first part", 1_00)
+    world.take_back("partly returned", "second part", 2_00)
+    world.pay("payer", "never sent", 999_00, held=False)
+    world.conclude("never sent", "FAILED")
+    world.pay("foreign", "returned", 30_00)
+    world.conclude("returned", "COMPLETED")
+    world.take_back("returned", "all of it", 30_00)
+    world.pay("closed", "last", 100_00)
+    world.conclude("last", "COMPLETED")
+    world.step("closed", "CLOSED", "account.closed")
+    world.refuse(5_00)
+    if not at_rest:
+        world.apply("applicant")
+        world.pay("payer", "under way", 20_00)
+        world.pay("payer", "pending", 21_00, held=False)
+    return world

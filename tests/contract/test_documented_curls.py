@@ -63,7 +63,7 @@ def printed_commands() -> Mapping[str, list[str]]:
     """Each command of curls.sh as the words that a shell would make of it."""
     blocks = (HERE / "curls.sh").read_text("utf-8").split("\n# ")[1:]
     named = (block.split("\n", 1) for block in blocks)
-    return {name.strip(): shlex.split(command) for name, command in named}
+    return {name.strip(): shlex.split(command.replace("\\\n", " ")) for name, command in named}
 
 
 def shape(answer: Any, path: str = "") -> dict[str, str]:

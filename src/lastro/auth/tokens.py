@@ -77,7 +77,7 @@ class TokenBook:
         self._pepper = pepper
         self._literal = literal
         self._remembered: dict[str, tuple[Caller, float]] = {}
-        self._asking = asyncio.Lock()
+        self._asking: dict[str, tuple[asyncio.Task[Caller], float]] = {}
 
     async def caller_of(self, authorization: Sequence[str]) -> Caller:
         """The caller behind the request's `Authorization` headers. Raises Unauthorized."""
@@ -85,20 +85,30 @@ class TokenBook:
         remembered = self._remembered.get(token)
         if remembered is not None and remembered[1] > time.monotonic():
             return remembered[0]
-        async with self._asking:
-            remembered = self._remembered.get(token)
-            if remembered is not None and remembered[1] > time.monotonic():
-                return remembered[0]
-            asked_at = time.monotonic()
-            caller, expires_at = await self._ask(token)
-            if len(self._remembered) >= MOST_REMEMBERED:
-                self._remembered.clear()
-            left = MEMORY_SECONDS if expires_at is None else (expires_at - datetime.now(UTC)).total_seconds()
-            self._remembered[token] = (caller, asked_at + min(MEMORY_SECONDS, left))
-            return caller
-
-    async def _ask(self, token: str) -> tuple[Caller, datetime | None]:
         token_id, secret = self._parse(token)
+        # Who asks for the same token at the same time shares the question, and its failure: with a line of askers, a
+        # database that hangs would answer the tenth after ten timeouts. An old question is not joined: see _remember.
+        asking = self._asking.get(token)
+        if asking is None or asking[1] + MEMORY_SECONDS < time.monotonic():
+            asking = (asyncio.create_task(self._remember(token, token_id, secret)), time.monotonic())
+            self._asking[token] = asking
+        try:
+            return await asyncio.shield(asking[0])
+        finally:
+            if self._asking.get(token) is asking and asking[0].done():
+                del self._asking[token]
+
+    async def _remember(self, token: str, token_id: str, secret: str) -> Caller:
+        """Ask, and keep the answer no longer than `MEMORY_SECONDS` from before the question."""
+        asked_at = time.monotonic()
+        caller, expires_at = await self._ask(token_id, secret)
+        if len(self._remembered) >= MOST_REMEMBERED:
+            self._remembered.clear()
+        left = MEMORY_SECONDS if expires_at is None else (expires_at - datetime.now(UTC)).total_seconds()
+        self._remembered[token] = (caller, asked_at + min(MEMORY_SECONDS, left))
+        return caller
+
+    async def _ask(self, token_id: str, secret: str) -> tuple[Caller, datetime | None]:
         async with self._db.transaction() as tx:
             row = (await tx.execute(select(ApiToken).where(ApiToken.id == token_id))).scalar_one_or_none()
         known = _NOBODY if row is None else row.secret_hmac

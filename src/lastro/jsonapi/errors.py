@@ -77,7 +77,7 @@ def _flaw(finding: Mapping[str, Any]) -> Flaw:
         return Flaw(text, pointer="".join(f"/{_escape(step)}" for step in path))
     if place == "header":
         return Flaw(text, header="-".join(path))
-    return Flaw(text, parameter="".join(path))
+    return Flaw(text, parameter="".join(path) or None)
 
 
 def _plain(value: Any) -> str:

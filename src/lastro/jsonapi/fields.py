@@ -20,6 +20,7 @@ from lastro.values.money import Money
 from lastro.values.text import Invalid, Text
 
 BUSINESS_TIME = ZoneInfo("America/Sao_Paulo")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # nothing here is older, and ids by time start there
 
 _AMOUNT_SHAPE = Text(
     "Deve ser um número em reais, maior que zero, com até duas casas decimais.",
@@ -30,6 +31,7 @@ _CONTROL = Text(
     "Não pode conter quebras de linha nem caracteres de controle.",
     "May not contain line breaks or control characters.",
 )
+_TOO_LONG = Text("Deve ter no máximo {longest} caracteres.", "Must have at most {longest} characters.")
 _BLANK = Text("Não pode ser vazio.", "May not be blank.")
 _METADATA_SHAPE = Text("Deve ser um objeto JSON.", "Must be a JSON object.")
 _METADATA_SIZE = Text("Limite: 16 kB, profundidade 4 e 50 chaves ao todo.", "Limit: 16 kB, depth 4 and 50 keys in all.")
@@ -60,9 +62,8 @@ Amount = Annotated[
     Money,
     PlainValidator(_read_amount),
     PlainSerializer(_write_amount, return_type=float, when_used="json"),
-    WithJsonSchema(
-        {"type": "number", "exclusiveMinimum": 0, "maximum": 100_000_000_000, "multipleOf": 0.01}, mode="validation"
-    ),
+    # Without `multipleOf`: to a validator that divides doubles, 0.29 is no multiple of 0.01.
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100_000_000_000}, mode="validation"),
     Field(examples=[1500.00]),
 ]
 """A positive amount of reais with at most two decimals; `Money` inside."""
@@ -71,7 +72,7 @@ Reais = Annotated[
     Money,
     PlainValidator(lambda value: value),
     PlainSerializer(_write_amount, return_type=float, when_used="json"),
-    WithJsonSchema({"type": "number", "minimum": 0, "multipleOf": 0.01}),
+    WithJsonSchema({"type": "number", "minimum": 0}),
 ]
 """An amount that we answer; may be zero."""
 
@@ -88,19 +89,21 @@ Timestamp = Annotated[
 ]
 
 
-def _one_line(value: str) -> str:
+def _one_line(value: str, longest: int) -> str:
     """Trimmed and composed (NFC); refuses control characters, line and paragraph separators, and bidi overrides."""
     line = unicodedata.normalize("NFC", value).strip()
     if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"} for character in line):
         raise Invalid(_CONTROL)
     if not line:
         raise Invalid(_BLANK)
+    if len(line) > longest:  # a few characters are longer when composed
+        raise Invalid(_TOO_LONG.fill(longest=longest))
     return line
 
 
 def line(longest: int) -> tuple[Any, ...]:
     """What makes a `str` a non-blank single line of at most `longest` characters: `Annotated[str, *line(140)]`."""
-    return Field(strict=True, min_length=1, max_length=longest), AfterValidator(_one_line)
+    return Field(strict=True, min_length=1, max_length=longest), AfterValidator(lambda value: _one_line(value, longest))
 
 
 def _read_date(value: Any) -> date:
@@ -120,8 +123,8 @@ Day = Annotated[date, BeforeValidator(_read_date)]
 
 
 def start_of(day: date) -> datetime:
-    """The first moment of a São Paulo day, in UTC."""
-    return datetime.combine(day, time.min, BUSINESS_TIME).astimezone(UTC)
+    """The first moment of a São Paulo day, in UTC; of a day before 1970, the first moment of 1970."""
+    return max(datetime.combine(day, time.min, BUSINESS_TIME).astimezone(UTC), _EPOCH)
 
 
 def end_of(day: date) -> datetime:

@@ -1,15 +1,32 @@
 """Lists on the wire: `page[number]`, `page[size]`, `page[after]` and `filter[…]` in; meta and links out."""
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from datetime import date
+from typing import Annotated, Any, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from lastro.database import PageRequest
+from lastro.database import DEEPEST_ROW, PageRequest
 from lastro.jsonapi.document import Collection, Kind, ListLinks, Meta, Resource, link
+from lastro.jsonapi.fields import Day
+from lastro.values.text import Invalid, Text
 
 LARGEST_PAGE = 100
+
+_DAYS = Text("dateFrom não pode ser depois de dateTo.", "dateFrom may not be after dateTo.")
+_NOT_DIGITS = Text("Deve ser um número inteiro.", "Must be an integer.")
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,20}", value):
+        raise Invalid(_NOT_DIGITS)
+    return value
+
+
+Digits = Annotated[int, BeforeValidator(_digits)]
+"""An integer in digits alone: `1_0`, `10.0` and ` 10` are none."""
 
 
 class ListQuery(BaseModel):
@@ -17,8 +34,10 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    number: int = Field(default=1, ge=1, le=2**31, alias="page[number]", description="Número da página, a partir de 1.")
-    size: int = Field(default=20, ge=1, le=LARGEST_PAGE, alias="page[size]", description="Itens por página.")
+    number: Digits = Field(
+        default=1, ge=1, le=2**31, alias="page[number]", description="Número da página, a partir de 1."
+    )
+    size: Digits = Field(default=20, ge=1, le=LARGEST_PAGE, alias="page[size]", description="Itens por página.")
     after: UUID | None = Field(
         default=None,
         alias="page[after]",
@@ -33,6 +52,21 @@ class ListQuery(BaseModel):
         """The query as it was asked, with `changes` to the page."""
         asked = self.model_dump(by_alias=True, exclude_none=True, mode="json", exclude={"number", "size", "after"})
         return {**asked, **changes}
+
+
+class DatedQuery(ListQuery):
+    """A list that can be cut by days, which are São Paulo's, both included."""
+
+    date_from: Day | None = Field(default=None, alias="filter[dateFrom]", description="Primeiro dia (AAAA-MM-DD).")
+    date_to: Day | None = Field(default=None, alias="filter[dateTo]", description="Último dia, incluído (AAAA-MM-DD).")
+
+    @field_validator("date_to")
+    @classmethod
+    def _not_before_the_first(cls, last: date | None, others: ValidationInfo) -> date | None:
+        first = others.data.get("date_from")
+        if first is not None and last is not None and first > last:
+            raise Invalid(_DAYS)
+        return last
 
 
 Item = TypeVar("Item")
@@ -68,20 +102,27 @@ def collection(
         has_next_page=found.has_next,
         has_previous_page=query.number > 1 or query.after is not None,
     )
-    links = _by_cursor(query, path, data, found) if query.after else _by_number(query, path, pages, found)
+    links = _by_cursor(query, path, data, found) if query.after else _by_number(query, path, data, found)
     return Collection[Kind, Attributes](data=data, meta=meta, links=links)
 
 
-def _by_number(query: ListQuery, path: str, pages: int, found: Page[Any]) -> ListLinks:
+def _by_number(query: ListQuery, path: str, data: Sequence[Resource[Any, Any]], found: Page[Any]) -> ListLinks:
+    deepest = DEEPEST_ROW // query.size + 1
+    last = max(-(-found.total // query.size), 1)
+
     def at(number: int) -> str:
         return link(path, query.parameters(**{"page[number]": number, "page[size]": query.size}))
 
+    def after(row: Resource[Any, Any]) -> str:
+        return link(path, query.parameters(**{"page[after]": row.id, "page[size]": query.size}))
+
+    following = at(query.number + 1) if query.number < deepest or not data else after(data[-1])
     return ListLinks(
         self=at(query.number),
         first=at(1),
         prev=at(query.number - 1) if query.number > 1 else None,
-        next=at(query.number + 1) if found.has_next else None,
-        last=at(max(pages, 1)),
+        next=following if found.has_next else None,
+        last=at(last) if last <= deepest else None,
     )
 
 

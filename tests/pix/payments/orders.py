@@ -23,9 +23,17 @@ PAYEE = Party(
 )
 
 
-def ready(account_id: UUID, tenant_id: UUID, centavos: int, provider_id: UUID, attempt: Attempt | None) -> ReadyOrder:
+def ready(
+    account_id: UUID,
+    tenant_id: UUID,
+    centavos: int,
+    provider_id: UUID,
+    attempt: Attempt | None,
+    *,
+    at: datetime | None = None,
+) -> ReadyOrder:
     """An order that needs nothing more."""
-    now = datetime.now(UTC)
+    now = at or datetime.now(UTC)
     return ReadyOrder(
         id=new_id(now),
         order=Order(account_id, Money(centavos), PixKey(KeyType.CPF, "12345678901"), None),

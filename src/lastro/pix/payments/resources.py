@@ -1,26 +1,24 @@
 """How payments look on the wire."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import Body, Collection, Document, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Amount, Day, Reais, Timestamp, line
-from lastro.jsonapi.query import ListQuery, collection
+from lastro.jsonapi.fields import Amount, Reais, Timestamp, line
+from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import Order, ReadyOrder
 from lastro.pix.payments.states import PaymentStatus
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
-from lastro.values.text import Invalid, Text
+from lastro.values.text import Invalid
 
 Kind = Literal["pix-payments"]
 Description = Annotated[str, *line(140)]
-
-_DAYS = Text("dateFrom não pode ser depois de dateTo.", "dateFrom may not be after dateTo.")
 
 
 class NewPayment(Schema):
@@ -66,21 +64,13 @@ class PaymentAttributes(Schema):
     updated_at: Timestamp
 
 
-class PaymentQuery(ListQuery):
-    """How payments can be listed. Days are São Paulo's, both included."""
+class PaymentQuery(DatedQuery):
+    """How payments can be listed."""
 
     account_id: UUID | None = Field(default=None, alias="filter[accountId]")
     status: PaymentStatus | None = Field(default=None, alias="filter[status]")
-    date_from: Day | None = Field(default=None, alias="filter[dateFrom]", description="Primeiro dia (AAAA-MM-DD).")
-    date_to: Day | None = Field(default=None, alias="filter[dateTo]", description="Último dia, incluído (AAAA-MM-DD).")
     e2e_id: str | None = Field(default=None, alias="filter[e2eId]", max_length=40)
     external_ref: str | None = Field(default=None, alias="filter[externalRef]", max_length=100)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.date_from and self.date_to and self.date_from > self.date_to:
-            raise Invalid(_DAYS)
-        return self
 
 
 NewPaymentBody = Body[Kind, NewPayment]

@@ -1,23 +1,20 @@
 """How received Pix look on the wire."""
 
-from typing import Literal, Self
+from typing import Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lastro.database import Found
 from lastro.jsonapi.document import Collection, Document, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Day, Reais, Timestamp
-from lastro.jsonapi.query import ListQuery, collection
+from lastro.jsonapi.fields import Reais, Timestamp
+from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
 from lastro.providers.protocol import Party
 from lastro.values.participants import participant
 from lastro.values.tax_id import DocumentType
-from lastro.values.text import Invalid, Text
 
 Kind = Literal["pix-transfers"]
-
-_DAYS = Text("dateFrom não pode ser depois de dateTo.", "dateFrom may not be after dateTo.")
 
 
 class Payer(Schema):
@@ -47,20 +44,12 @@ class TransferAttributes(Schema):
     updated_at: Timestamp
 
 
-class TransferQuery(ListQuery):
-    """How received Pix can be listed. Days are São Paulo's, both included."""
+class TransferQuery(DatedQuery):
+    """How received Pix can be listed."""
 
     account_id: UUID | None = Field(default=None, alias="filter[accountId]")
-    date_from: Day | None = Field(default=None, alias="filter[dateFrom]", description="Primeiro dia (AAAA-MM-DD).")
-    date_to: Day | None = Field(default=None, alias="filter[dateTo]", description="Último dia, incluído (AAAA-MM-DD).")
     e2e_id: str | None = Field(default=None, alias="filter[e2eId]", max_length=40)
     txid: str | None = Field(default=None, alias="filter[txid]", max_length=40)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.date_from and self.date_to and self.date_from > self.date_to:
-            raise Invalid(_DAYS)
-        return self
 
 
 TransferDocument = Document[Kind, TransferAttributes]
