@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lastro.database import Base, Database
-from lastro.errors import Conflict, Flaw, Unavailable, Unprocessable
+from lastro.errors import BankError, Conflict, Flaw, Unprocessable
 from lastro.values.text import Text as Sentence
 
 _REUSED = Sentence(
@@ -76,13 +76,21 @@ class KeyRace(Exception):
 
 def fingerprint(path: str, body: Any) -> bytes:
     """SHA-256 over what was asked: the path with its ids, and the parsed body in canonical form."""
-    canonical = json.dumps([path, body], sort_keys=True, separators=(",", ":"), default=_exact)
+    canonical = json.dumps([path, _canonical(body)], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).digest()
 
 
-def _exact(value: Any) -> str:
-    assert isinstance(value, Decimal)  # noqa: S101 - strict JSON knows nothing else
-    return f"number:{value.normalize():f}"
+def _canonical(value: Any) -> Any:
+    """The value with one spelling for each number: 10, 10.0 and 10.00 are the same, and no text looks like them."""
+    match value:
+        case dict():
+            return {name: _canonical(child) for name, child in value.items()}
+        case list():
+            return ["list", *(_canonical(child) for child in value)]
+        case bool() | str() | None:
+            return value
+    assert isinstance(value, int | Decimal)  # noqa: S101 - strict JSON knows nothing else
+    return ["number", f"{Decimal(value).normalize():f}"]
 
 
 async def find(tx: AsyncSession, attempts: Sequence[Attempt]) -> Mapping[tuple[UUID, str, str], Answer | Unprocessable]:
@@ -158,25 +166,26 @@ async def once(
         try:
             async with db.transaction() as tx:
                 stored = (await find(tx, [attempt])).get(attempt.identity) if attempt else None
-                if isinstance(stored, Unprocessable):
-                    raise stored
-                if stored is not None:
-                    return stored
-                document = await work(tx)
-                answer = Answer(status, document.model_dump_json(by_alias=True).encode())
-                if attempt:
-                    await record(tx, [(attempt, answer)], now=now)
-                return answer
+                if stored is None:
+                    document = await work(tx)
+                    answer = Answer(status, document.model_dump_json(by_alias=True).encode())
+                    if attempt:
+                        await record(tx, [(attempt, answer)], now=now)
+                    return answer
         except KeyRace:
             continue
-        except Unavailable:
+        except BankError:
+            # A twin that was faster may be the very reason why this one is refused (or nobody knows what became of it).
             if attempt and await _taken(db, attempt):
                 continue
             raise
+        if isinstance(stored, Unprocessable):
+            raise stored
+        return stored
     raise Conflict(_STILL_RUNNING, retry_after=1)
 
 
 async def _taken(db: Database, attempt: Attempt) -> bool:
-    """Whether a commit of unknown outcome did land after all."""
+    """Whether the key was recorded meanwhile: by a twin, or by a commit of unknown outcome."""
     async with db.transaction() as tx:
         return bool(await find(tx, [attempt]))

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lastro.accounts.models import Account
 from lastro.accounts.order import UNCHANGED, Alteration, Application
@@ -19,7 +19,7 @@ from lastro.values.tax_id import DocumentType, TaxId
 from lastro.values.text import Invalid, Text
 
 Kind = Literal["accounts"]
-HolderName = Annotated[str, *line(150)]
+HolderName = Annotated[str, *line(140)]  # what a pacs.008 can carry: a longer name could open no account
 
 _NOTHING = Text("Informe holderName ou metadata.", "Give holderName or metadata.")
 _NULL_NAME = Text("Não pode ser nulo.", "May not be null.")
@@ -59,12 +59,17 @@ class AccountChanges(Schema):
     holder_name: HolderName | None = None
     metadata: Metadata | None = None
 
+    @field_validator("holder_name", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if value is None:
+            raise Invalid(_NULL_NAME)
+        return value
+
     @model_validator(mode="after")
     def _something(self) -> "AccountChanges":
         if not self.model_fields_set:
             raise Invalid(_NOTHING)
-        if "holder_name" in self.model_fields_set and self.holder_name is None:
-            raise Invalid(_NULL_NAME)
         return self
 
     def alteration(self, seen_versions: frozenset[int] | None) -> Alteration:

@@ -28,7 +28,7 @@ from lastro.values.text import Text
 MEMORY_SECONDS = 0.8  # a revocation is effective within a second
 MOST_REMEMBERED = 10_000
 
-_FORMAT = re.compile(r"(lastro_(?:live|test)_([0-9A-Za-z]{10})_([0-9A-Za-z_-]{43}))([0-9A-Za-z]{6})")
+_FORMAT = re.compile(r"(lastro_(?:live|test)_([0-9A-Za-z]{10})_[0-9A-Za-z_-]{43})([0-9A-Za-z]{6})")
 _LITERAL = re.compile(r"[A-Z_]{1,40}")
 _ALPHABET = string.digits + string.ascii_letters
 _NOBODY = b"\x00" * 32
@@ -50,12 +50,15 @@ def issue(environment: str, pepper: bytes) -> NewToken:
     token_id = "".join(secrets.choice(_ALPHABET) for _ in range(10))
     secret = secrets.token_urlsafe(32)
     body = f"lastro_{environment}_{token_id}_{secret}"
-    return NewToken(text=body + _checksum(body), id=token_id, secret_hmac=seal(secret, pepper))
+    return NewToken(text=body + _checksum(body), id=token_id, secret_hmac=seal(body, pepper))
 
 
-def seal(secret: str, pepper: bytes) -> bytes:
-    """What is stored: a random secret needs no slow hash, and without the pepper the result is useless."""
-    return hmac.digest(pepper, secret.encode(), hashlib.sha256)
+def seal(body: str, pepper: bytes) -> bytes:
+    """What is stored: a random secret needs no slow hash, and without the pepper the result is useless.
+
+    It covers the environment and the id too: a test token does not become a live one by its first word.
+    """
+    return hmac.digest(pepper, body.encode(), hashlib.sha256)
 
 
 def _checksum(body: str) -> str:
@@ -85,34 +88,35 @@ class TokenBook:
         remembered = self._remembered.get(token)
         if remembered is not None and remembered[1] > time.monotonic():
             return remembered[0]
-        token_id, secret = self._parse(token)
+        token_id, body = self._parse(token)
         # Who asks for the same token at the same time shares the question, and its failure: with a line of askers, a
         # database that hangs would answer the tenth after ten timeouts. An old question is not joined: see _remember.
-        asking = self._asking.get(token)
-        if asking is None or asking[1] + MEMORY_SECONDS < time.monotonic():
-            asking = (asyncio.create_task(self._remember(token, token_id, secret)), time.monotonic())
-            self._asking[token] = asking
-        try:
-            return await asyncio.shield(asking[0])
-        finally:
-            if self._asking.get(token) is asking and asking[0].done():
-                del self._asking[token]
+        asking, since = self._asking.get(token, (None, 0.0))
+        if asking is None or since + MEMORY_SECONDS < time.monotonic():
+            asking = asyncio.create_task(self._remember(token, token_id, body))
+            self._asking[token] = (asking, time.monotonic())
+            asking.add_done_callback(lambda done: self._forget(token, done))
+        return await asyncio.shield(asking)
 
-    async def _remember(self, token: str, token_id: str, secret: str) -> Caller:
+    def _forget(self, token: str, done: asyncio.Task[Caller]) -> None:
+        if self._asking.get(token, (None,))[0] is done:
+            del self._asking[token]
+
+    async def _remember(self, token: str, token_id: str, body: str) -> Caller:
         """Ask, and keep the answer no longer than `MEMORY_SECONDS` from before the question."""
         asked_at = time.monotonic()
-        caller, expires_at = await self._ask(token_id, secret)
+        caller, expires_at = await self._ask(token_id, body)
         if len(self._remembered) >= MOST_REMEMBERED:
             self._remembered.clear()
         left = MEMORY_SECONDS if expires_at is None else (expires_at - datetime.now(UTC)).total_seconds()
         self._remembered[token] = (caller, asked_at + min(MEMORY_SECONDS, left))
         return caller
 
-    async def _ask(self, token_id: str, secret: str) -> tuple[Caller, datetime | None]:
+    async def _ask(self, token_id: str, body: str) -> tuple[Caller, datetime | None]:
         async with self._db.transaction() as tx:
             row = (await tx.execute(select(ApiToken).where(ApiToken.id == token_id))).scalar_one_or_none()
         known = _NOBODY if row is None else row.secret_hmac
-        matches = hmac.compare_digest(known, seal(secret, self._pepper))
+        matches = hmac.compare_digest(known, seal(body, self._pepper))
         if row is None or not matches or row.revoked_at is not None:
             raise Unauthorized(_REFUSED)
         if row.expires_at is not None and row.expires_at <= datetime.now(UTC):
@@ -121,8 +125,8 @@ class TokenBook:
 
     def _parse(self, token: str) -> tuple[str, str]:
         match = _FORMAT.fullmatch(token)
-        if match is not None and hmac.compare_digest(_checksum(match[1]), match[4]):
-            return match[2], match[3]
+        if match is not None and hmac.compare_digest(_checksum(match[1]), match[3]):
+            return match[2], match[1]
         if self._literal and _LITERAL.fullmatch(token):
             return token, token
         raise Unauthorized(_REFUSED)

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
 
 ID = "X1"
 STATEMENT = "At rest, what settled here is what settled in the network's own book."
@@ -53,7 +53,7 @@ async def differences(bank: AsyncConnection, network: AsyncConnection) -> AsyncI
 
     The books are merged as they are read, so that neither has to fit in memory.
     """
-    here, there = _Reader(bank, _OURS), _Reader(network, _THEIRS)
+    here, there = await _Reader.of(bank, _OURS), await _Reader.of(network, _THEIRS)
     ours, theirs = await here.next(), await there.next()
     while ours is not None or theirs is not None:
         if ours == theirs:
@@ -72,18 +72,18 @@ async def differences(bank: AsyncConnection, network: AsyncConnection) -> AsyncI
 class _Reader:
     """One of the books, line by line, with the sum of what was read of each kind."""
 
-    def __init__(self, connection: AsyncConnection, question: TextClause) -> None:
+    def __init__(self, rows: AsyncResult[Any]) -> None:
         self.totals: Counter[str] = Counter()
-        self._lines = _lines(connection, question)
+        self._rows = rows
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, question: TextClause) -> "_Reader":
+        return cls(await connection.stream(question, execution_options={"yield_per": _ROWS_AT_ONCE}))
 
     async def next(self) -> _Line | None:
-        line = await anext(self._lines, None)
-        if line is not None:
-            self.totals[line.kind] += line.centavos
+        row = await self._rows.fetchone()
+        if row is None:
+            return None
+        line = _Line(row[0], row[1], row[2])
+        self.totals[line.kind] += line.centavos
         return line
-
-
-async def _lines(connection: AsyncConnection, question: TextClause) -> AsyncIterator[_Line]:
-    async with connection.stream(question, execution_options={"yield_per": _ROWS_AT_ONCE}) as rows:
-        async for row in rows:
-            yield _Line(*row)

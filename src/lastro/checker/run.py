@@ -78,31 +78,54 @@ async def check_books(database_url: str, *, simulator_url: str | None = None, qu
     answers: list[Answer] = []
     skipped: dict[str, str] = {}
     async with _snapshot(database_url) as connection:
+        await _serve_as_application(connection)
         for invariant in EVERY:
             if invariant.at_rest and not quiesced:
                 skipped[invariant.id] = "only at rest"
             else:
-                answers.append(await _ask(connection, invariant))
+                answers.append(await ask(connection, invariant))
         if not quiesced:
             skipped[network.ID] = "only at rest"
         elif simulator_url is None:
             skipped[network.ID] = "there is no simulator"
         else:
             async with _snapshot(simulator_url) as book:
-                answers.append(await _compare(connection, book))
+                answers.append(await compare(connection, book))
     return Report(tuple(answers), skipped)
+
+
+async def ask(connection: AsyncConnection, invariant: Invariant) -> Answer:
+    """Ask one invariant of a connection to the bank's database, as it sees it."""
+    # Counted over all offenders, although only some are told.
+    question = f"SELECT offender, count(*) OVER () FROM ({invariant.sql}) AS found(offender) LIMIT {MOST_EXAMPLES}"  # noqa: S608 - constants of this package
+    found = (await connection.execute(text(question))).all()
+    return Answer(
+        invariant.id,
+        invariant.statement,
+        offenders=found[0][1] if found else 0,
+        examples=tuple(str(row[0]) for row in found),
+    )
+
+
+async def compare(connection: AsyncConnection, book: AsyncConnection) -> Answer:
+    """Ask X1 of connections to the bank's database and to the simulator's."""
+    offenders, examples = 0, list[str]()
+    async for difference in network.differences(connection, book):
+        offenders += 1
+        if len(examples) < MOST_EXAMPLES:
+            examples.append(difference)
+    return Answer(network.ID, network.STATEMENT, offenders, tuple(examples))
 
 
 @asynccontextmanager
 async def _snapshot(url: str) -> AsyncIterator[AsyncConnection]:
-    """One moment of a database, as the application's role if the login may be that."""
+    """One moment of a database."""
     engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": 5})
     try:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             for setting in _SETTINGS:
                 await connection.execute(text(f"SET LOCAL {setting}"))
-            await _serve_as_application(connection)
             yield connection
     finally:
         await engine.dispose()
@@ -115,24 +138,3 @@ async def _serve_as_application(connection: AsyncConnection) -> None:
             await connection.execute(text(f"SET LOCAL ROLE {_APPLICATION_ROLE}"))
     except DBAPIError:  # it reads as what it is; L2 and `lastro doctor` speak of roles
         return
-
-
-async def _ask(connection: AsyncConnection, invariant: Invariant) -> Answer:
-    # Counted over all offenders, although only some are told.
-    question = f"SELECT offender, count(*) OVER () FROM ({invariant.sql}) AS found(offender) LIMIT {MOST_EXAMPLES}"  # noqa: S608 - constants of this package
-    found = (await connection.execute(text(question))).all()
-    return Answer(
-        invariant.id,
-        invariant.statement,
-        offenders=found[0][1] if found else 0,
-        examples=tuple(str(row[0]) for row in found),
-    )
-
-
-async def _compare(connection: AsyncConnection, book: AsyncConnection) -> Answer:
-    offenders, examples = 0, list[str]()
-    async for difference in network.differences(connection, book):
-        offenders += 1
-        if len(examples) < MOST_EXAMPLES:
-            examples.append(difference)
-    return Answer(network.ID, network.STATEMENT, offenders, tuple(examples))

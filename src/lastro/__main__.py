@@ -1,0 +1,5 @@
+"""`python -m lastro` is `lastro`."""
+
+from lastro.cli import main
+
+main()
