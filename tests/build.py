@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+
 from lastro.auth import service as auth
 from lastro.auth.permissions import Permission
 from lastro.bank import Bank

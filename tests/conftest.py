@@ -14,6 +14,7 @@ import asyncpg
 import httpx
 import pytest
 import uvicorn
+
 from build import Tenant, World
 from lastro import demo
 from lastro.dev import HOST, databases, household
@@ -63,10 +64,10 @@ def settings_for(urls: Urls, port: int) -> Settings:
     """The settings that `lastro dev` would use on this port."""
     return Settings(
         database_url=urls.bank,
-        token_pepper="a pepper of the tests, long enough",  # type: ignore[arg-type]
+        token_pepper="a pepper of the tests, long enough",
         environment="test",
         network_url=f"http://{HOST}:{port}{MOUNTED_AT}/network",
-        network_secret="a network secret of the tests, long",  # type: ignore[arg-type]
+        network_secret="a network secret of the tests, long",
         simulator_database_url=urls.simulator,
         simulator_deliver_to=f"http://{HOST}:{port}",
         pool_size=20,

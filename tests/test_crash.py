@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from build import API, until
 from lastro import demo
 from lastro.checker.run import check_books

@@ -4,11 +4,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
+
 from build import API, SIMULATOR, Tenant, World, a_cnpj, a_cpf
 from lastro import demo
 from lastro.errors import Unauthorized
 from lastro.wiring import build
-from sqlalchemy import text
 
 TRANSFER = "550e8400-e29b-41d4-a716-446655440300"
 

@@ -12,12 +12,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from build import API, JOAO, Account, Answered, Tenant, World, a_cnpj
 from lastro.app import create_app, serving
-from lastro.idempotency import fingerprint
+from lastro.attempt import fingerprint
 from lastro.jsonapi import strict_json
 from lastro.wiring import build
-from sqlalchemy import text
 
 REPLAYED = "idempotency-replayed"
 
@@ -137,9 +138,7 @@ async def test_the_same_question_may_be_spelled_otherwise(tenant: Tenant) -> Non
     shuffled = {"data": {"attributes": {"amount": 10.0, **attributes}, "type": "pix-payments"}}
 
     for again in ("10.0", "10.00"):
-        assert_replayed(
-            first, await tenant.call("POST", "/pix/payments", content=spelled(again), headers=headers)
-        )
+        assert_replayed(first, await tenant.call("POST", "/pix/payments", content=spelled(again), headers=headers))
     assert_replayed(first, await tenant.call("POST", "/pix/payments", shuffled, headers=headers))
     assert await account.available() == Decimal("40.00")
 
@@ -149,7 +148,9 @@ def test_a_number_has_one_fingerprint(spelling: bytes) -> None:
     assert fingerprint("/path", strict_json.parse(b'{"n":%b}' % spelling)) == fingerprint("/path", {"n": Decimal(10)})
 
 
-@pytest.mark.parametrize("other", [b'{"n":11}', b'{"n":"10"}', b'{"n":["number","10"]}', b'{"n":[10]}', b'{"m":10}', b"[10]", b'{"n":1.0}'])
+@pytest.mark.parametrize(
+    "other", [b'{"n":11}', b'{"n":"10"}', b'{"n":["number","10"]}', b'{"n":[10]}', b'{"m":10}', b"[10]", b'{"n":1.0}']
+)
 def test_another_question_has_another(other: bytes) -> None:
     assert fingerprint("/path", strict_json.parse(other)) != fingerprint("/path", {"n": Decimal(10)})
 
@@ -386,9 +387,7 @@ async def test_thirty_two_twins_open_one_account(tenant: Tenant) -> None:
 async def test_thirty_two_twins_take_one_step(tenant: Tenant, step: str) -> None:
     account, headers = await tenant.account(), keyed()
 
-    answers = await asyncio.gather(
-        *(tenant.post(f"/accounts/{account.id}/{step}", headers=headers) for _ in range(32))
-    )
+    answers = await asyncio.gather(*(tenant.post(f"/accounts/{account.id}/{step}", headers=headers) for _ in range(32)))
 
     assert_one_effect(answers)
 
@@ -434,14 +433,13 @@ async def waiting(world: World) -> int:
 
 async def meeting(world: World, lock: str, asks: list[Coroutine[Any, Any, Answered]], **facts: Any) -> list[Answered]:
     """Let both run into one lock, so that both have looked for the key before either writes it; then let go."""
-    async with asyncio.TaskGroup() as group:
-        async with world.bank.db.transaction() as tx:
-            await tx.execute(text(lock), facts)
-            tasks = [group.create_task(ask) for ask in asks]
-            async with asyncio.timeout(1.5):
-                while await waiting(world) < len(asks):
-                    await asyncio.sleep(0.01)
-            await tx.rollback()
+    async with asyncio.TaskGroup() as group, world.bank.db.transaction() as tx:
+        await tx.execute(text(lock), facts)
+        tasks = [group.create_task(ask) for ask in asks]
+        async with asyncio.timeout(1.5):
+            while await waiting(world) < len(asks):
+                await asyncio.sleep(0.01)
+        await tx.rollback()
     return [task.result() for task in tasks]
 
 

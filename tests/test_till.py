@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+
 from lastro import till as module
 from lastro.errors import Unavailable
 from lastro.till import Till

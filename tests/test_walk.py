@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from build import Tenant, until
 
 
@@ -78,8 +79,9 @@ async def test_a_verdict_told_twice_counts_once(tenant: Tenant) -> None:
 
 
 async def test_a_contradiction_changes_nothing_and_alerts_a_human(tenant: Tenant) -> None:
-    from lastro.outbox.models import Alert
     from sqlalchemy import func, select
+
+    from lastro.outbox.models import Alert
 
     account = await tenant.account(available="50.00")
     await tenant.world.rule(amount=23.21, contradict=True)

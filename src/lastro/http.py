@@ -10,12 +10,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
+from lastro.attempt import Answer, Attempt, fingerprint
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import Requirement
 from lastro.bank import Bank
 from lastro.errors import ErrorCode, Flaw, UnsupportedMediaType, Validation
-from lastro.idempotency import Answer, Attempt, fingerprint
 from lastro.jsonapi import strict_json
 from lastro.jsonapi.document import BASE_PATH
 from lastro.jsonapi.errors import JSON, JSON_API, STATUS

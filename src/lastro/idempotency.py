@@ -4,13 +4,8 @@ Look first, do, then record: the primary key is the guard. When two processes ra
 the earlier row, rolls back whatever it did, looks again and replays. A refusal records nothing, so it uses up no key.
 """
 
-import hashlib
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -18,6 +13,7 @@ from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, se
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from lastro.attempt import Answer, Attempt
 from lastro.database import Base, Database
 from lastro.errors import BankError, Conflict, Flaw, Unprocessable
 from lastro.values.text import Text as Sentence
@@ -46,51 +42,8 @@ class StoredAnswer(Base):
     created_at: Mapped[datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A request that may be a repetition: who asks for what under which key, and what exactly (`fingerprint`)."""
-
-    tenant_id: UUID
-    operation: str
-    key: str
-    fingerprint: bytes
-
-    @property
-    def identity(self) -> tuple[UUID, str, str]:
-        """What must be unique."""
-        return self.tenant_id, self.operation, self.key
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer as bytes, so that a repetition gets the very same."""
-
-    status: int
-    body: bytes
-    replayed: bool = False
-
-
 class KeyRace(Exception):
     """Another transaction recorded one of these keys first; roll back and look again."""
-
-
-def fingerprint(path: str, body: Any) -> bytes:
-    """SHA-256 over what was asked: the path with its ids, and the parsed body in canonical form."""
-    canonical = json.dumps([path, _canonical(body)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).digest()
-
-
-def _canonical(value: Any) -> Any:
-    """The value with one spelling for each number: 10, 10.0 and 10.00 are the same, and no text looks like them."""
-    match value:
-        case dict():
-            return {name: _canonical(child) for name, child in value.items()}
-        case list():
-            return ["list", *(_canonical(child) for child in value)]
-        case bool() | str() | None:
-            return value
-    assert isinstance(value, int | Decimal)  # noqa: S101 - strict JSON knows nothing else
-    return ["number", f"{Decimal(value).normalize():f}"]
 
 
 async def find(tx: AsyncSession, attempts: Sequence[Attempt]) -> Mapping[tuple[UUID, str, str], Answer | Unprocessable]:

@@ -10,11 +10,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
+
 from build import Account, Answered, Tenant, World, a_cnpj, a_cpf, until
 from lastro.simulator.book import Book
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
-from sqlalchemy import text
 
 # Opening
 

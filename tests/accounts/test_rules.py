@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+
 from lastro.accounts import rules
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus

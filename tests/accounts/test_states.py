@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+
 from lastro.accounts import states
 from lastro.accounts.states import EDGES, AccountStatus
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from build import Account, Answered, Tenant, World, a_cnpj, until
 from lastro import demo
 

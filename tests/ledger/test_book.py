@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
 from lastro.ledger import book
 from lastro.ledger.movements import Movement, Pot, Reason, hold, receive, release, settle
 from lastro.values.money import Money
 from lastro.wiring import House
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

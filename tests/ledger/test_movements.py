@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+
 from lastro.ledger import movements
 from lastro.ledger.movements import Movement, Pot
 from lastro.values.money import MAX_CENTAVOS, Money

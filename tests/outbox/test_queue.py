@@ -6,13 +6,14 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import text
+
+from build import until
+from conftest import Urls
 from lastro.outbox import queue
 from lastro.outbox.doorbell import Doorbell, Ear
 from lastro.outbox.queue import WORKERS, Claimed, Promise
 from lastro.wiring import House
-from sqlalchemy import text
-
-from conftest import Urls
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +189,9 @@ async def test_an_ear_whose_connection_broke_is_not_alive(urls: Urls) -> None:
         ear.number,
     )
     await killer.close()
-    async with asyncio.timeout(5):
-        while ear.alive:
-            await asyncio.sleep(0.02)
+    await until(lambda: died(ear))
     await ear.close()
+
+
+async def died(ear: Ear) -> bool:
+    return not ear.alive

@@ -49,7 +49,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         listening.bind(("127.0.0.1", 0))
         server = _Quiet(uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        while not server.started:
             await asyncio.sleep(0.005)
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"

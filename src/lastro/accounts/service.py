@@ -11,11 +11,12 @@ from lastro.accounts import resources, rules
 from lastro.accounts.models import Account, OpenAccount
 from lastro.accounts.order import UNCHANGED, Alteration, Application
 from lastro.accounts.states import EDGES, AccountStatus
+from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
 from lastro.database import Found, constraint_of, page_of
 from lastro.errors import Conflict, NotFound, PreconditionFailed
-from lastro.idempotency import Answer, Attempt, once
+from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.ledger.book import Holdings
 from lastro.outbox import queue

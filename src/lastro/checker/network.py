@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
@@ -72,7 +72,7 @@ async def differences(bank: AsyncConnection, network: AsyncConnection) -> AsyncI
 class _Reader:
     """One of the books, line by line, with the sum of what was read of each kind."""
 
-    def __init__(self, rows: AsyncResult[Any]) -> None:
+    def __init__(self, rows: AsyncResult[str, str, int]) -> None:
         self.totals: Counter[str] = Counter()
         self._rows = rows
 
@@ -84,6 +84,6 @@ class _Reader:
         row = await self._rows.fetchone()
         if row is None:
             return None
-        line = _Line(row[0], row[1], row[2])
+        line = _Line(*row)
         self.totals[line.kind] += line.centavos
         return line

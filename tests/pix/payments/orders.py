@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from lastro.idempotency import Attempt
+from lastro.attempt import Attempt
 from lastro.pix.payments.order import Order, ReadyOrder
 from lastro.providers.protocol import Party
 from lastro.values.bank_account import AccountType, BankAccount

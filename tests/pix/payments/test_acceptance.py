@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text, update
+
+from build import a_cnpj
+from lastro import idempotency
 from lastro.accounts import service as accounts
 from lastro.accounts.models import Account
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
+from lastro.attempt import Answer, Attempt, fingerprint
 from lastro.errors import BankError, InsufficientBalance, NotFound, Unprocessable
-from lastro.idempotency import Answer, Attempt, KeyRace, fingerprint
+from lastro.idempotency import KeyRace
 from lastro.ledger import book
 from lastro.ledger.movements import receive
 from lastro.pix.payments import acceptance
@@ -22,9 +27,6 @@ from lastro.values.money import Money
 from lastro.values.tax_id import TaxId
 from lastro.wiring import House
 from pix.payments.orders import ready
-from sqlalchemy import text, update
-
-from build import a_cnpj
 
 
 class Shop:
@@ -134,11 +136,11 @@ async def test_a_key_that_another_process_records_first_is_found_when_looked_for
     late = Attempt(shop.tenant_id, "POST /pix/payments", "race", fingerprint("", [str(account_id), 30]))
     async with shop.house.bank.db.transaction() as slow:
         await slow.execute(text("SELECT 1"))
-        stale = await acceptance.idempotency.find(slow, [late])
+        stale = await idempotency.find(slow, [late])
         assert not stale
         (answer,) = await shop.accept(twin)
         with pytest.raises(KeyRace):
-            await acceptance.idempotency.record(slow, [(late, Answer(201, b"never"))], now=shop.house.bank.now())
+            await idempotency.record(slow, [(late, Answer(201, b"never"))], now=shop.house.bank.now())
         await slow.rollback()
     (replay,) = await shop.accept(shop.order(account_id, 30, key="race"), again=True)
     assert isinstance(replay, Answer)
@@ -230,7 +232,8 @@ def flushes(orders: Sequence[ReadyOrder]) -> list[list[ReadyOrder]]:
     waiting, result = list(orders), []
     while waiting:
         seen: set[str] = set()
-        flush, later = [], []
+        flush: list[ReadyOrder] = []
+        later: list[ReadyOrder] = []
         for order in waiting:
             key = order.attempt.key if order.attempt else None
             (later if key in seen else flush).append(order)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from build import JOAO, Account, Tenant
 from lastro.auth.caller import Caller
 from lastro.pix.payments import service
@@ -62,10 +63,8 @@ async def test_an_amount_that_is_none_is_refused(account: Account, amount: Any) 
     "literal", ["NaN", "Infinity", "1e2", "1E+2", "10.000", "0.30000000000000004", "90071992547409.935"]
 )
 async def test_a_number_that_no_bank_writes_is_refused(account: Account, literal: str) -> None:
-    body = (
-        '{"data":{"type":"pix-payments","attributes":{"accountId":"%s","amount":%s,'
-        '"recipientKeyType":"CPF","recipientKeyValue":"12345678901"}}}' % (account.id, literal)
-    )
+    attributes = f'"accountId":"{account.id}","amount":{literal},"recipientKeyType":"CPF","recipientKeyValue":"{JOAO}"'
+    body = f'{{"data":{{"type":"pix-payments","attributes":{{{attributes}}}}}}}'
     answer = await account.tenant.call("POST", "/pix/payments", content=body.encode())
     assert (answer.status, answer.code) == (400, "VALIDATION")
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as some
+
 from lastro.accounts.states import AccountStatus
 from lastro.errors import Conflict, InsufficientBalance, NotFound
 from lastro.pix.payments.order import ReadyOrder

@@ -7,6 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select, text
+
+from conftest import Urls, settings_for
 from lastro.errors import ProviderUnavailable
 from lastro.outbox import queue
 from lastro.outbox.queue import Claimed
@@ -17,9 +20,6 @@ from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.text import Text
 from lastro.wiring import House, build
 from pix.payments.test_acceptance import Shop
-from sqlalchemy import select, text
-
-from conftest import Urls, settings_for
 
 
 class Scripted:
@@ -60,7 +60,7 @@ async def network() -> Scripted:
 @pytest.fixture
 async def shop(urls: Urls, network: Scripted) -> AsyncIterator[Shop]:
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house = build(settings, adapters={"network": network})  # type: ignore[dict-item]
+    house = build(settings, adapters={"network": network})
     await house.open()
     async with house.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))

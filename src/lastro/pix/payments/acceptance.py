@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import idempotency
 from lastro.accounts.models import Account
+from lastro.attempt import Answer, Attempt
 from lastro.errors import BankError
-from lastro.idempotency import Answer, Attempt
 from lastro.ledger import book
 from lastro.outbox import queue
 from lastro.outbox.queue import Promise

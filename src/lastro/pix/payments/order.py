@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from lastro.idempotency import Attempt
+from lastro.attempt import Attempt
 from lastro.providers.protocol import Party
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money

@@ -6,11 +6,11 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.rules import NOT_ACTIVE
+from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
 from lastro.database import Found, page_of
 from lastro.errors import BankError, Conflict, Flaw, KeyNotFound, NotFound, Unprocessable
-from lastro.idempotency import Answer, Attempt
 from lastro.jsonapi.fields import end_of, start_of
 from lastro.pix.payments.acceptance import Payer, Question
 from lastro.pix.payments.models import PixPayment

@@ -1,0 +1,51 @@
+"""A request that may be a repetition, and an answer that can be given again to the byte."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request that may be a repetition: who asks for what under which key, and what exactly (`fingerprint`)."""
+
+    tenant_id: UUID
+    operation: str
+    key: str
+    fingerprint: bytes
+
+    @property
+    def identity(self) -> tuple[UUID, str, str]:
+        """What must be unique."""
+        return self.tenant_id, self.operation, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as bytes, so that a repetition gets the very same."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+def fingerprint(path: str, body: Any) -> bytes:
+    """SHA-256 over what was asked: the path with its ids, and the parsed body in canonical form."""
+    canonical = json.dumps([path, _canonical(body)], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def _canonical(value: Any) -> Any:
+    """The value with one spelling for each number: 10, 10.0 and 10.00 are the same, and no text looks like them."""
+    match value:
+        case dict():
+            return {name: _canonical(child) for name, child in value.items()}
+        case list():
+            return ["list", *(_canonical(child) for child in value)]
+        case bool() | str() | None:
+            return value
+    assert isinstance(value, int | Decimal)  # noqa: S101 - strict JSON knows nothing else
+    return ["number", f"{Decimal(value).normalize():f}"]
