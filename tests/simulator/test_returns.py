@@ -47,6 +47,13 @@ async def test_returns_together_never_exceed_the_original_even_at_once(world: Wo
     assert (await world.book(accountId=account["requestId"]))["totals"]["returnedByUs"] == 9
 
 
+async def test_a_return_on_its_way_counts_as_returned(world: World) -> None:
+    paid = await world.pay(await world.open_account())
+    await world.rule(endToEndId=paid["endToEndId"], delaySeconds=60, times=1)
+    assert (await give_back(world, giving_back(paid["endToEndId"], "6.00")))["status"] == "ACSP"
+    assert (await give_back(world, giving_back(paid["endToEndId"], "6.00")))["reason"] == "AM09"
+
+
 async def test_why_a_return_is_rejected(world: World) -> None:
     payer = await world.open_account()
     paid = await world.pay(payer)

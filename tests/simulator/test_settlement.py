@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from lastro.simulator.reject_codes import REJECT_CODES
 from simulator.world import OUR_ISPB, World, account_of, message, new_id, running
@@ -51,6 +52,17 @@ async def test_two_batches_with_the_same_ids_in_opposite_order_both_get_through(
     batch = [message(payer, payee) for _ in range(50)]
     answers = await asyncio.gather(*(world.settle(*order) for order in (batch, batch[::-1]) * 3))
     assert len({str(sorted(map(str, statuses))) for statuses in answers}) == 1
+
+
+async def test_rows_are_written_in_one_order_whatever_that_of_the_batch(database_url: str) -> None:
+    """Or two batches could wait for each other; the overlap is too short to be provoked, the order is not."""
+    async with running(database_url) as world:
+        payer, payee = await world.open_account(), await world.somebody()
+        batch = sorted((message(payer, payee) for _ in range(20)), key=lambda order: str(order["endToEndId"]))
+        await world.settle(*reversed(batch))
+        async with world.simulator.book.transaction() as tx:
+            written = (await tx.execute(text("SELECT end_to_end_id FROM payment ORDER BY ctid"))).scalars().all()
+        assert written == [order["endToEndId"] for order in batch]
 
 
 async def test_other_bytes_under_a_known_id_are_rejected_and_the_first_stays(world: World) -> None:

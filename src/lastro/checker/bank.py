@@ -33,34 +33,29 @@ UNION ALL
 SELECT account_id::text FROM account_numbers GROUP BY account_id HAVING count(*) > 1
 """
 
-# The id is cut out of the bytes rather than parsed: a body that is no JSON must be an offender, not an error.
-_ANSWERS = r"""
-WITH stored AS (
-    SELECT tenant_id, operation, key,
-           substring(encode(substr(body, 1, 400), 'escape') FROM '^\s*\{\s*"data"\s*:\s*\{([^{}]*)') AS data
+# Bodies begin {"data":{"type":"…","id":"…". They are cut at the quotes rather than parsed: what is no JSON must be an
+# offender, not an error; and a million of them must not take minutes.
+_ANSWERS = """
+WITH answer AS MATERIALIZED (
+    SELECT tenant_id, operation, key, string_to_array(encode(substr(body, 1, 160), 'escape'), '"') AS words,
+           CASE WHEN operation LIKE '%/pix/payments' THEN 'pix-payments' ELSE 'accounts' END AS type
       FROM idempotency
      WHERE operation LIKE 'POST %/pix/payments'
         OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock))?)?$'
-), answer AS (
-    SELECT tenant_id, operation, key,
-           CASE WHEN operation LIKE '%/pix/payments' THEN 'pix-payments' ELSE 'accounts' END AS type,
-           substring(data FROM '"type"\s*:\s*"([^"]*)"') AS said,
-           substring(data FROM '"id"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')::uuid AS id
-      FROM stored
 )
 SELECT answer.operation || ' ' || answer.key
   FROM answer
-  LEFT JOIN pix_payments payment ON answer.type = 'pix-payments' AND payment.id = answer.id
+  LEFT JOIN pix_payments payment ON answer.type = 'pix-payments' AND payment.id::text = answer.words[10]
                                 AND payment.tenant_id = answer.tenant_id
-  LEFT JOIN accounts account ON answer.type = 'accounts' AND account.id = answer.id
+  LEFT JOIN accounts account ON answer.type = 'accounts' AND account.id::text = answer.words[10]
                             AND account.tenant_id = answer.tenant_id
- WHERE answer.said IS DISTINCT FROM answer.type
+ WHERE (words[2], words[4], words[6], words[8]) IS DISTINCT FROM ('data', 'type', answer.type, 'id')
     OR coalesce(payment.id, account.id) IS NULL
 UNION ALL
-SELECT id || ' was created under two keys'
+SELECT words[10] || ' was created under two keys'
   FROM answer
- WHERE id IS NOT NULL AND (operation LIKE 'POST %/pix/payments' OR operation LIKE 'POST %/accounts')
- GROUP BY id HAVING count(*) > 1
+ WHERE words[10] IS NOT NULL AND (operation LIKE 'POST %/pix/payments' OR operation LIKE 'POST %/accounts')
+ GROUP BY words[10] HAVING count(*) > 1
 """
 
 _NEWS = """

@@ -1,0 +1,228 @@
+"""Tokens: what they look like, what is kept of them, and how soon they end."""
+
+import asyncio
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from build import Tenant, World
+from lastro import demo
+from lastro.auth import service, tokens
+from lastro.auth.permissions import EVERYTHING, Permission
+from lastro.auth.tokens import MEMORY_SECONDS, NewToken, TokenBook, issue
+from lastro.embedded import Postgres
+from lastro.errors import NotFound, Unauthorized, Unavailable
+
+PEPPER = b"another pepper, of this file alone"
+
+
+def pepper_of(world: World) -> bytes:
+    return world.settings.token_pepper.get_secret_value().encode()
+
+
+async def made(tenant: Tenant, *permissions: Permission, expires_at: datetime | None = None) -> NewToken:
+    """A token of this tenant."""
+    async with tenant.world.bank.db.transaction() as tx:
+        return await service.create(
+            tx,
+            tenant_id=tenant.id,
+            name="made",
+            permissions=permissions,
+            expires_at=expires_at,
+            environment="test",
+            pepper=pepper_of(tenant.world),
+            now=datetime.now(UTC),
+        )
+
+
+async def is_let_in(tenant: Tenant, token: str) -> bool:
+    """Whether the API knows this token."""
+    return (await tenant.get("/accounts", token=token)).status != 401
+
+
+@pytest.mark.parametrize("environment", ["live", "test"])
+def test_a_token_looks_like_one_so_that_scanners_find_it(environment: str) -> None:
+    token = issue(environment, PEPPER)
+
+    match = re.fullmatch(r"lastro_(live|test)_([0-9A-Za-z]{10})_([0-9A-Za-z_-]{43})([0-9A-Za-z]{6})", token.text)
+
+    assert match is not None
+    assert (match[1], match[2]) == (environment, token.id)
+
+
+def test_no_two_tokens_are_alike() -> None:
+    issued = [issue("live", PEPPER) for _ in range(1_000)]
+
+    assert len({token.id for token in issued}) == len({token.text for token in issued}) == 1_000
+
+
+async def test_a_typo_is_refused_without_asking_the_database() -> None:
+    nowhere = TokenBook(None, PEPPER)  # type: ignore[arg-type] - a book with no database can only refuse
+    token = issue("live", PEPPER).text
+
+    for place, character in enumerate(token):
+        typo = token[:place] + ("a" if character != "a" else "b") + token[place + 1 :]
+        with pytest.raises(Unauthorized):
+            await nowhere.caller_of([f"Bearer {typo}"])
+
+
+async def test_what_lies_in_the_database_opens_nothing(tenant: Tenant) -> None:
+    token = await made(tenant, Permission.PIX_SEND)
+
+    async with tenant.world.bank.db.transaction() as tx:
+        row = (await tx.execute(text("SELECT t::text FROM api_tokens t WHERE id = :id"), {"id": token.id})).scalar_one()
+
+    secret = token.text.removeprefix(f"lastro_test_{token.id}_")
+    assert token.id in row
+    assert secret[:43] not in row
+    assert secret[:43].encode().hex() not in row
+    for stored in (token.id, token.secret_hmac.hex(), f"lastro_test_{token.id}_{token.secret_hmac.hex()[:49]}"):
+        assert not await is_let_in(tenant, stored)
+
+
+async def test_under_another_pepper_no_token_is_known(tenant: Tenant) -> None:
+    token = await made(tenant, Permission.PIX_SEND)
+
+    caller = await TokenBook(tenant.world.bank.db, pepper_of(tenant.world)).caller_of([f"Bearer {token.text}"])
+    assert caller.tenant_id == tenant.id
+    with pytest.raises(Unauthorized):
+        await TokenBook(tenant.world.bank.db, PEPPER).caller_of([f"Bearer {token.text}"])
+
+
+async def test_a_secret_opens_only_under_the_id_and_the_environment_it_was_made_with(tenant: Tenant) -> None:
+    mine, other = await made(tenant, Permission.ACCOUNTS_READ), await made(tenant, Permission.ACCOUNTS_READ)
+    bodies = [
+        mine.text[:-6].replace("lastro_test_", "lastro_live_"),
+        mine.text[:-6].replace(mine.id, other.id),
+        other.text[:-6].replace(other.id, mine.id),
+    ]
+
+    for body in bodies:
+        assert not await is_let_in(tenant, body + tokens._checksum(body))
+    assert await is_let_in(tenant, mine.text)
+
+
+async def test_a_token_of_another_house_is_not_known(tenant: Tenant) -> None:
+    for environment in ("live", "test"):
+        assert not await is_let_in(tenant, issue(environment, pepper_of(tenant.world)).text)
+
+
+async def test_a_token_ends_when_it_expires_and_not_when_it_is_forgotten(tenant: Tenant) -> None:
+    token = await made(tenant, Permission.ACCOUNTS_READ, expires_at=datetime.now(UTC) + timedelta(seconds=0.4))
+
+    assert await is_let_in(tenant, token.text)
+    await asyncio.sleep(0.4)
+    assert not await is_let_in(tenant, token.text)
+
+
+async def test_a_token_that_has_expired_is_refused(tenant: Tenant) -> None:
+    token = await made(tenant, *Permission, expires_at=datetime.now(UTC) - timedelta(days=1))
+
+    assert not await is_let_in(tenant, token.text)
+
+
+async def test_a_token_without_an_end_lives_on(tenant: Tenant) -> None:
+    token = await made(tenant, Permission.ACCOUNTS_READ)
+
+    assert (await tenant.get("/accounts", token=token.text)).status == 200
+
+
+async def test_a_revoked_token_is_refused_within_a_second_though_it_is_in_use(tenant: Tenant) -> None:
+    token = await made(tenant, Permission.ACCOUNTS_READ)
+    assert await is_let_in(tenant, token.text)
+
+    async with tenant.world.bank.db.transaction() as tx:
+        await service.revoke(tx, token.id, now=datetime.now(UTC))
+    revoked_at = time.monotonic()
+
+    while await is_let_in(tenant, token.text):
+        assert time.monotonic() - revoked_at < 1
+        await asyncio.sleep(0.02)
+
+
+async def test_a_token_stays_revoked_since_the_first_time(tenant: Tenant) -> None:
+    token = await made(tenant, Permission.ACCOUNTS_READ)
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+
+    for moment in (first, first + timedelta(days=1)):
+        async with tenant.world.bank.db.transaction() as tx:
+            await service.revoke(tx, token.id, now=moment)
+
+    async with tenant.world.bank.db.transaction() as tx:
+        known = {each.id: each.revoked_at for each in await service.search(tx, tenant.id)}
+    assert known[token.id] == first
+
+
+async def test_only_a_token_that_exists_can_be_revoked(tenant: Tenant) -> None:
+    with pytest.raises(NotFound):
+        async with tenant.world.bank.db.transaction() as tx:
+            await service.revoke(tx, "0123456789", now=datetime.now(UTC))
+
+
+async def test_an_operator_sees_the_tokens_of_one_tenant(tenant: Tenant, stranger: Tenant) -> None:
+    token = await made(tenant, Permission.ACCOUNTS_READ)
+    await made(stranger, Permission.ACCOUNTS_READ)
+
+    async with tenant.world.bank.db.transaction() as tx:
+        found = await service.search(tx, tenant.id)
+
+    assert token.id in {each.id for each in found}
+    assert {each.tenant_id for each in found} == {tenant.id}
+
+
+async def test_a_word_is_a_token_only_where_words_were_turned_on(world: World) -> None:
+    authorization = [f"Bearer {demo.TOKEN}"]
+    dev = TokenBook(world.bank.db, pepper_of(world), literal=True)
+
+    assert (await dev.caller_of(authorization)).permissions == {EVERYTHING}
+    for book in (TokenBook(world.bank.db, pepper_of(world)), TokenBook(world.bank.db, pepper_of(world), literal=False)):
+        with pytest.raises(Unauthorized):
+            await book.caller_of(authorization)
+
+
+async def test_many_who_ask_at_once_share_one_question_and_its_failure(tenant: Tenant, cluster: Postgres) -> None:
+    book = TokenBook(tenant.world.bank.db, pepper_of(tenant.world))
+    owner = await asyncpg.connect(cluster.server.url("lastro").replace("+asyncpg", ""))
+    try:
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE api_tokens IN ACCESS EXCLUSIVE MODE")
+            started_at = time.monotonic()
+            asked = [book.caller_of([f"Bearer {tenant.token}"]) for _ in range(50)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            waited = time.monotonic() - started_at
+    finally:
+        await owner.close()
+
+    assert {type(answer) for answer in answers} == {Unavailable}
+    assert waited < 5  # one lock timeout, of two seconds, not fifty
+    assert (await book.caller_of([f"Bearer {tenant.token}"])).tenant_id == tenant.id
+    assert book._asking == {}
+
+
+async def test_an_asker_who_leaves_does_not_disturb_the_others(tenant: Tenant) -> None:
+    book = TokenBook(tenant.world.bank.db, pepper_of(tenant.world))
+    first = asyncio.create_task(book.caller_of([f"Bearer {tenant.token}"]))
+    second = asyncio.create_task(book.caller_of([f"Bearer {tenant.token}"]))
+    await asyncio.sleep(0)
+
+    first.cancel()
+
+    assert (await second).tenant_id == tenant.id
+
+
+async def test_what_is_remembered_is_bounded_in_number_and_in_time(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MOST_REMEMBERED", 2)
+    book = TokenBook(tenant.world.bank.db, pepper_of(tenant.world))
+
+    for _ in range(5):
+        token = await made(tenant, Permission.ACCOUNTS_READ)
+        await book.caller_of([f"Bearer {token.text}"])
+
+    assert len(book._remembered) <= 2
+    assert all(until - time.monotonic() <= MEMORY_SECONDS for _, until in book._remembered.values())
