@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import typer
@@ -14,9 +14,12 @@ from pydantic import ValidationError
 
 from lastro import logs
 from lastro.auth.permissions import Permission
-from lastro.errors import BankError
+from lastro.errors import BankError, SetupError
 from lastro.settings import Settings
 from lastro.values.bank_account import AccountType
+
+if TYPE_CHECKING:  # each command imports what it needs, so that `lastro --help` answers at once
+    from lastro.wiring import House
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 tenants = typer.Typer(no_args_is_help=True, help="Who rents the bank.")
@@ -32,12 +35,9 @@ Result = TypeVar("Result")
 
 def main() -> None:
     """Run a command; what an operator can mend is said in one sentence, without a traceback."""
-    from lastro.dev import PortTakenError
-    from lastro.embedded import EmbeddedPostgresError
-
     try:
         app()
-    except (BankError, EmbeddedPostgresError, PortTakenError) as error:
+    except (BankError, SetupError) as error:
         sys.exit(f"lastro: {error}")
 
 
@@ -267,10 +267,7 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-from lastro.wiring import House  # noqa: E402 - after the commands, so that `lastro --help` stays quick
-
-
-def _in_the_bank(work: Callable[[House], Awaitable[Result]]) -> Result:
+def _in_the_bank(work: Callable[["House"], Awaitable[Result]]) -> Result:
     """Run one piece of work with a bank around it."""
     settings = _settings()
     logs.configure(settings.log_level)

@@ -23,6 +23,7 @@ from lastro.app import create_app, freeze, serving
 from lastro.bank import Bank
 from lastro.clock import Clock
 from lastro.embedded import Postgres, postgres
+from lastro.errors import SetupError
 from lastro.migrations import upgrade
 from lastro.settings import Settings
 from lastro.simulator.app import MOUNTED_AT, Simulator
@@ -32,10 +33,6 @@ from lastro.wiring import build
 from lastro.worker import Worker
 
 HOST = "127.0.0.1"
-
-
-class PortTakenError(RuntimeError):
-    """Another program listens on the port."""
 
 
 @dataclass(slots=True)
@@ -101,7 +98,7 @@ def _listen(port: int) -> socket.socket:
         listener.bind((HOST, port))
     except OSError as error:
         listener.close()
-        raise PortTakenError(f"port {port} is taken; choose another one: make run PORT={port + 1}") from error
+        raise SetupError(f"port {port} is taken; choose another one: make run PORT={port + 1}") from error
     return listener
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from lastro.errors import SetupError
+
 if sys.platform != "win32":  # there, every way in ends in the sentence of `postgres_programs`
     import fcntl
     import pwd
@@ -42,7 +44,7 @@ _PORT_TAKEN = "could not create any TCP/IP sockets"
 _LEFTOVERS = ("pre-existing shared memory block", 'lock file "postmaster.pid"')
 
 
-class EmbeddedPostgresError(RuntimeError):
+class EmbeddedPostgresError(SetupError):
     """The shipped Postgres can not run here, or did not start: the message says what to do."""
 
 

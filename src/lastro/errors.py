@@ -196,3 +196,7 @@ class Internal(BankError):
     """A bug. The client learns an id, the log learns the rest."""
 
     code = ErrorCode.INTERNAL
+
+
+class SetupError(RuntimeError):
+    """Something about this machine that its operator can mend; the message says how. No client ever sees it."""

@@ -17,6 +17,20 @@ from lastro.simulator.book import Book
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
 
+
+
+@pytest.fixture(scope="module")
+async def applicant(world: World) -> Tenant:
+    """A tenant that never gets an account: what it asks for is refused."""
+    return await world.tenant("applicant")
+
+
+@pytest.fixture(scope="module")
+async def customer(world: World) -> Account:
+    """An account that many tests ask about and none changes."""
+    return await (await world.tenant("customer")).account()
+
+
 # Opening
 
 
@@ -161,18 +175,18 @@ async def test_the_longest_name_opens_and_pays(tenant: Tenant) -> None:
     ids=lambda case: json.dumps(case)[:50] if isinstance(case, dict) else "",
 )
 async def test_what_makes_no_sense_is_refused_where_it_stands(
-    tenant: Tenant, changes: dict[str, Any], pointer: str
+    applicant: Tenant, changes: dict[str, Any], pointer: str
 ) -> None:
-    refused = await tenant.post("/accounts", "accounts", tenant.application(**changes))
+    refused = await applicant.post("/accounts", "accounts", applicant.application(**changes))
 
     assert refused.status == 400, refused.body
     assert refused.code == "VALIDATION"
     assert refused.pointers == [pointer]
-    assert (await tenant.get("/accounts")).body["meta"]["totalItems"] == 0
+    assert (await applicant.get("/accounts")).body["meta"]["totalItems"] == 0
 
 
-async def test_everything_that_is_missing_is_named_at_once(tenant: Tenant) -> None:
-    refused = await tenant.post("/accounts", "accounts", {})
+async def test_everything_that_is_missing_is_named_at_once(applicant: Tenant) -> None:
+    refused = await applicant.post("/accounts", "accounts", {})
 
     assert refused.status == 400
     names = ("providerId", "holderName", "holderDocument", "holderDocumentType")
@@ -192,17 +206,17 @@ async def test_everything_that_is_missing_is_named_at_once(tenant: Tenant) -> No
     ],
     ids=json.dumps,
 )
-async def test_the_envelope_is_read_strictly(tenant: Tenant, body: Any, pointer: str) -> None:
-    refused = await tenant.call("POST", "/accounts", body)
+async def test_the_envelope_is_read_strictly(applicant: Tenant, body: Any, pointer: str) -> None:
+    refused = await applicant.call("POST", "/accounts", body)
 
     assert refused.status == 400, refused.body
     assert pointer in refused.pointers
 
 
-async def test_ids_are_not_the_clients_to_give(tenant: Tenant) -> None:
-    body = {"data": {"type": "accounts", "id": str(uuid4()), "attributes": tenant.application()}}
+async def test_ids_are_not_the_clients_to_give(applicant: Tenant) -> None:
+    body = {"data": {"type": "accounts", "id": str(uuid4()), "attributes": applicant.application()}}
 
-    refused = await tenant.call("POST", "/accounts", body)
+    refused = await applicant.call("POST", "/accounts", body)
 
     assert refused.status == 400
     assert refused.pointers == ["/data/id"]
@@ -250,17 +264,17 @@ async def test_metadata_within_its_bounds_comes_back_as_it_was_sent(tenant: Tena
     ],
     ids=["five deep", "lists count", "51 keys", "51 keys in all", "16 kB and one", "bytes, not characters"],
 )
-async def test_metadata_beyond_its_bounds_is_refused(tenant: Tenant, metadata: dict[str, Any]) -> None:
-    refused = await tenant.post("/accounts", "accounts", tenant.application(metadata=metadata))
+async def test_metadata_beyond_its_bounds_is_refused(applicant: Tenant, metadata: dict[str, Any]) -> None:
+    refused = await applicant.post("/accounts", "accounts", applicant.application(metadata=metadata))
 
     assert refused.status == 400, refused.body
     assert refused.pointers == ["/data/attributes/metadata"]
 
 
-async def test_a_number_that_would_not_come_back_the_same_is_refused(tenant: Tenant) -> None:
-    application = json.dumps({"data": {"type": "accounts", "attributes": tenant.application(metadata={"n": 7.25})}})
+async def test_a_number_that_would_not_come_back_the_same_is_refused(applicant: Tenant) -> None:
+    application = json.dumps({"data": {"type": "accounts", "attributes": applicant.application(metadata={"n": 7.25})}})
 
-    refused = await tenant.call(
+    refused = await applicant.call(
         "POST", "/accounts", content=application.replace("7.25", "0.100000000000000005").encode()
     )
 
@@ -285,13 +299,13 @@ async def test_another_tenants_provider_is_as_unknown_as_any(tenant: Tenant, str
     assert without_request_id(nobodys) == without_request_id(foreign)
 
 
-async def test_a_type_that_the_provider_lacks_leaves_nothing_behind(tenant: Tenant) -> None:
-    refused = await tenant.post("/accounts", "accounts", tenant.application(type="SAVINGS"))
+async def test_a_type_that_the_provider_lacks_leaves_nothing_behind(applicant: Tenant) -> None:
+    refused = await applicant.post("/accounts", "accounts", applicant.application(type="SAVINGS"))
 
     assert refused.status == 422
     assert refused.code == "UNPROCESSABLE"
     assert refused.pointers == ["/data/attributes/type"]
-    assert (await tenant.get("/accounts")).body["meta"]["totalItems"] == 0
+    assert (await applicant.get("/accounts")).body["meta"]["totalItems"] == 0
 
 
 async def test_a_strict_provider_counts_the_check_digits(world: World) -> None:
@@ -382,8 +396,8 @@ async def test_a_list_shows_each_account_as_get_does(tenant: Tenant) -> None:
     assert data == (await tenant.get(f"/accounts/{account.id}")).data
 
 
-async def test_an_empty_list_is_a_list(tenant: Tenant) -> None:
-    listed = await tenant.get("/accounts")
+async def test_an_empty_list_is_a_list(applicant: Tenant) -> None:
+    listed = await applicant.get("/accounts")
 
     assert listed.data == []
     assert listed.body["meta"] == {
@@ -484,8 +498,8 @@ async def test_a_page_beyond_the_end_is_empty_and_says_how_many_there_are(tenant
         ("filter%5Bstatus%5D=%00", "filter[status]"),
     ],
 )
-async def test_a_list_refuses_what_it_does_not_know_by_name(tenant: Tenant, query: str, parameter: str) -> None:
-    refused = await tenant.get(f"/accounts?{query}")
+async def test_a_list_refuses_what_it_does_not_know_by_name(applicant: Tenant, query: str, parameter: str) -> None:
+    refused = await applicant.get(f"/accounts?{query}")
 
     assert refused.status == 400, refused.body
     assert refused.code == "VALIDATION"
@@ -494,8 +508,8 @@ async def test_a_list_refuses_what_it_does_not_know_by_name(tenant: Tenant, quer
 
 
 @pytest.mark.parametrize("query", ["page[size]=1", "page[size]=100", "page[number]=501", "filter%5Btype%5D=CHECKING"])
-async def test_the_bounds_themselves_are_allowed(tenant: Tenant, query: str) -> None:
-    assert (await tenant.get(f"/accounts?{query}")).status == 200
+async def test_the_bounds_themselves_are_allowed(applicant: Tenant, query: str) -> None:
+    assert (await applicant.get(f"/accounts?{query}")).status == 200
 
 
 async def test_a_foreign_cursor_is_as_unknown_as_any(tenant: Tenant, stranger: Tenant) -> None:
@@ -554,8 +568,8 @@ async def test_a_strangers_account_is_as_unknown_as_any(tenant: Tenant, stranger
     assert (await account.attributes())["status"] == "ACTIVE"
 
 
-async def test_an_id_that_is_none_is_refused(tenant: Tenant) -> None:
-    refused = await tenant.get("/accounts/550e8400")
+async def test_an_id_that_is_none_is_refused(applicant: Tenant) -> None:
+    refused = await applicant.get("/accounts/550e8400")
 
     assert refused.status == 400
     assert refused.code == "VALIDATION"

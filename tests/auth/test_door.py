@@ -1,4 +1,4 @@
-"""The door: who shows no good token learns nothing; who lacks a permission learns which; nobody's body is read first."""
+"""The door: who shows no good token learns nothing; who lacks a permission learns which; no body is read first."""
 
 from typing import Any
 from uuid import uuid4
@@ -36,16 +36,11 @@ async def test_the_scheme_may_be_written_in_any_case(tenant: Tenant, scheme: str
     assert (await knock(tenant, f"{scheme} {tenant.token}")).status_code == 200
 
 
-async def test_spaces_around_the_header_do_not_count(tenant: Tenant) -> None:
-    assert (await knock(tenant, f"Bearer {tenant.token} ")).status_code == 200
-
-
 @pytest.mark.parametrize(
     "authorization",
     [
         "",
         "Bearer",
-        "Bearer ",
         "{token}",
         "Basic {token}",
         "Token {token}",
@@ -108,11 +103,8 @@ async def test_all_who_are_refused_are_told_the_same(tenant: Tenant) -> None:
     expired = await tenant.new_token(*Permission, days=-1)
     unknown = issue("test", b"pepper").text
 
-    told = [without_ids(await knock(tenant, *shown)) for shown in ((), ("x",), (f"Bearer {expired}",))]
-    told += [
-        without_ids(await knock(tenant, f"Bearer {unknown}")),
-        without_ids(await knock(tenant, "Bearer SEU_TOKEM")),
-    ]
+    shown = ((), ("x",), (f"Bearer {expired}",), (f"Bearer {unknown}",), ("Bearer SEU_TOKEM",))
+    told = [without_ids(await knock(tenant, *each)) for each in shown]
 
     assert all(each == told[0] for each in told)
 

@@ -61,7 +61,7 @@ def test_no_two_tokens_are_alike() -> None:
 
 
 async def test_a_typo_is_refused_without_asking_the_database() -> None:
-    nowhere = TokenBook(None, PEPPER)  # type: ignore[arg-type] - a book with no database can only refuse
+    nowhere = TokenBook(None, PEPPER)  # type: ignore[arg-type]  # without a database it can only refuse
     token = issue("live", PEPPER).text
 
     for place, character in enumerate(token):
@@ -139,9 +139,11 @@ async def test_a_revoked_token_is_refused_within_a_second_though_it_is_in_use(te
         await service.revoke(tx, token.id, now=datetime.now(UTC))
     revoked_at = time.monotonic()
 
+    sent_at = revoked_at
     while await is_let_in(tenant, token.text):
-        assert time.monotonic() - revoked_at < 1
+        assert sent_at - revoked_at < 1
         await asyncio.sleep(0.02)
+        sent_at = time.monotonic()
 
 
 async def test_a_token_stays_revoked_since_the_first_time(tenant: Tenant) -> None:
