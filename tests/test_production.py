@@ -15,10 +15,10 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from build import API, SIMULATOR, until
-from lastro.embedded import Postgres
 
+from build import API, SIMULATOR, until
 from conftest import PASSWORD, Urls
+from lastro.embedded import Postgres
 
 
 def a_port() -> int:

@@ -372,6 +372,7 @@ def _grant() -> None:
     op.execute("GRANT INSERT, UPDATE ON pix_payments, pix_transfers TO lastro_app")
     op.execute("GRANT INSERT, UPDATE, DELETE ON outbox TO lastro_app")
     op.execute("GRANT INSERT, DELETE ON open_accounts TO lastro_app")
+    op.execute("GRANT UPDATE (resolved_at) ON alerts TO lastro_app")
     op.execute("GRANT USAGE ON SEQUENCE worker_numbers TO lastro_app")
 
 

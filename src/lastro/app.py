@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
-from lastro import metrics
+from lastro import logs, metrics
 from lastro.accounts.router import router as accounts
 from lastro.bank import Bank
 from lastro.errors import BankError, Internal, MethodNotAllowed, NotFound, Unavailable, Validation
@@ -75,8 +75,10 @@ def serving(app: FastAPI) -> ASGIApp:
 
 def from_environment() -> ASGIApp:
     """What `lastro serve` runs in each of its processes."""
-    house = build(Settings())
-    app = create_app(house.bank, docs=Settings().docs)
+    settings = Settings()
+    logs.configure(settings.log_level)
+    house = build(settings)
+    app = create_app(house.bank, docs=settings.docs)
     app.router.lifespan_context = _lifespan(house)
     return serving(app)
 

@@ -8,6 +8,10 @@ from typing import Any
 from uuid import UUID
 
 
+class Overtaken(Exception):  # not an error: the other one was faster
+    """Another transaction wrote the same key or the same message first; roll back and look again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A request that may be a repetition: who asks for what under which key, and what exactly (`fingerprint`)."""

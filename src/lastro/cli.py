@@ -1,4 +1,4 @@
-"""The `lastro` command: dev | serve | worker | simulator | migrate | tenants | providers | tokens | check | doctor."""
+"""The `lastro` command: run it, migrate it, let tenants in, check the books, ask what is wrong."""
 
 import asyncio
 import signal
@@ -27,7 +27,9 @@ providers = typer.Typer(no_args_is_help=True, help="The banks behind the account
 tokens = typer.Typer(no_args_is_help=True, help="Bearer tokens of the API.")
 app.add_typer(tenants, name="tenants")
 app.add_typer(providers, name="providers")
+alerts = typer.Typer(no_args_is_help=True, help="What waits for a human.")
 app.add_typer(tokens, name="tokens")
+app.add_typer(alerts, name="alerts")
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 Result = TypeVar("Result")
@@ -91,8 +93,12 @@ def serve(processes: Annotated[int, typer.Option(min=1, max=64, help="Server pro
 @app.command()
 def worker() -> None:
     """Keeps promises: settles payments, opens accounts. Run as many as you like."""
+    from prometheus_client import start_http_server
+
     settings = _settings()
     logs.configure(settings.log_level)
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port, settings.host)
     asyncio.run(_work(settings))
 
 
@@ -178,6 +184,55 @@ def add_provider(
     )
 
 
+@tenants.command("list")
+def list_tenants() -> None:
+    """Everybody who rents the bank, with their providers."""
+    from lastro.tenants import service
+
+    async def read(house: "House") -> str:
+        found = await service.everybody(house.bank)
+        lines = [
+            line
+            for tenant, banks in found
+            for line in (
+                f"{tenant.id}  {tenant.name}",
+                *(f"    provider {bank.id}  {bank.name}  ISPB {bank.ispb}" for bank in banks),
+            )
+        ]
+        return "\n".join(lines) or "No tenants."
+
+    typer.echo(_in_the_bank(read))
+
+
+@alerts.command("list")
+def list_alerts() -> None:
+    """What waits for a human."""
+    from lastro.outbox import alerts as service
+
+    async def read(house: "House") -> str:
+        async with house.bank.db.transaction() as tx:
+            rows = await service.unresolved(tx)
+        lines = [
+            f"{row.id}  {row.created_at:%Y-%m-%d %H:%M}  {row.kind}  {row.reference}  {row.detail}" for row in rows
+        ]
+        return "\n".join(lines) or "No alerts."
+
+    typer.echo(_in_the_bank(read))
+
+
+@alerts.command("resolve")
+def resolve_alert(alert_id: int) -> None:
+    """A human has seen to it."""
+    from lastro.outbox import alerts as service
+
+    async def end(house: "House") -> str:
+        async with house.bank.db.transaction() as tx:
+            await service.resolve(tx, alert_id)
+        return "Resolved."
+
+    typer.echo(_in_the_bank(end))
+
+
 @tokens.command("create")
 def create_token(
     name: str,
@@ -185,7 +240,8 @@ def create_token(
     permission: Annotated[list[Permission] | None, typer.Option(help="Repeat; none means none.")] = None,
     *,
     all_permissions: Annotated[bool, typer.Option("--all", help="Every permission of this version.")] = False,
-    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Until it expires; 90 if not said.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until it expires.")] = 90,
+    never_expires: Annotated[bool, typer.Option(help="No expiry: revoke it yourself.")] = False,
 ) -> None:
     """Make a token; its text is shown this once."""
     from lastro.auth import service
@@ -198,7 +254,7 @@ def create_token(
                 tenant_id=tenant,
                 name=name,
                 permissions=list(Permission) if all_permissions else permission or [],
-                expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
+                expires_at=None if never_expires else datetime.now(UTC) + timedelta(days=days),
                 environment=settings.environment,
                 pepper=settings.token_pepper.get_secret_value().encode(),
                 now=datetime.now(UTC),

@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, se
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lastro.attempt import Answer, Attempt
+from lastro.attempt import Answer, Attempt, Overtaken
 from lastro.database import Base, Database
 from lastro.errors import BankError, Conflict, Flaw, Unprocessable
 from lastro.values.text import Text as Sentence
@@ -40,10 +40,6 @@ class StoredAnswer(Base):
     status: Mapped[int]
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
-
-
-class KeyRace(Exception):
-    """Another transaction recorded one of these keys first; roll back and look again."""
 
 
 async def find(tx: AsyncSession, attempts: Sequence[Attempt]) -> Mapping[tuple[UUID, str, str], Answer | Unprocessable]:
@@ -85,7 +81,7 @@ _RECORD = text(
 
 
 async def record(tx: AsyncSession, answers: Sequence[tuple[Attempt, Answer]], *, now: datetime) -> None:
-    """Store what was answered, in key order. Raises KeyRace when another transaction was faster."""
+    """Store what was answered, in key order. Raises Overtaken when another transaction was faster."""
     if not answers:
         return
     result = await tx.execute(
@@ -101,7 +97,7 @@ async def record(tx: AsyncSession, answers: Sequence[tuple[Attempt, Answer]], *,
         },
     )
     if getattr(result, "rowcount", -1) != len(answers):
-        raise KeyRace
+        raise Overtaken
 
 
 async def once(
@@ -125,7 +121,7 @@ async def once(
                     if attempt:
                         await record(tx, [(attempt, answer)], now=now)
                     return answer
-        except KeyRace:
+        except Overtaken:
             continue
         except BankError:
             # A twin that was faster may be the very reason why this one is refused (or nobody knows what became of it).

@@ -11,7 +11,7 @@ def _for_asyncpg(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
         raise ValueError("must look like postgresql://user:password@host:5432/database")
-    return f"postgresql+asyncpg://{rest}"
+    return f"postgresql+asyncpg://{rest.replace('sslmode=', 'ssl=')}"
 
 
 def _long_enough(secret: SecretStr) -> SecretStr:
@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     network_secret: Secret = Field(description="Shared with the gateway, both ways.")
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port where `lastro worker` serves /metrics; nowhere by default."
+    )
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections of one process.")
     docs: bool = Field(default=False, description="Serve /docs and /openapi.json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")

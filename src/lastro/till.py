@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from lastro.attempt import Overtaken
 from lastro.errors import Unavailable
 from lastro.values.text import Text
 
@@ -103,13 +104,18 @@ class Till(Generic[Order, Verdict]):
                 waiting.verdict.set_result(verdict)
 
     async def _with_patience(self, orders: Sequence[Order], *, again: bool) -> Sequence[Verdict]:
-        """Try, and while the database is away try the same orders again: their ids make a second effect impossible."""
+        """Try, and while the database is away try the same orders again: their ids make a second effect impossible.
+
+        Overtaken by another process, the orders look again at once: what it left is there now.
+        """
         for pause in PATIENCE_SECONDS:
             try:
                 return await self._flush(orders, again)
             except Unavailable:
-                again = True
                 await asyncio.sleep(pause)
+            except Overtaken:
+                pass
+            again = True
         return await self._flush(orders, again)
 
     async def _one_by_one(self, batch: Sequence[_Waiting[Order, Verdict]], error: Exception) -> None:

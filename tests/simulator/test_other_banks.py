@@ -1,11 +1,14 @@
 """Somebody at another bank pays our customers; the network asks until it is answered, and both books agree."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import func, update
 
+from lastro.simulator.book import Notice
 from simulator.world import COMPANY, Json, Receiver, World, account_of, eventually, new_id, running
 
 ACCEPTED = (200, {"status": "ACSP", "reason": None})
@@ -95,8 +98,14 @@ async def test_without_a_usable_answer_it_asks_again_until_there_is_one(
     await eventually(settled)
     heard = world.lastro.about(paid["endToEndId"])
     assert all(news == heard[0] for news in heard)
+
+
+async def test_what_was_heard_is_never_told_again(world: World) -> None:
+    paid = await world.pay(await world.open_account())
+    async with world.simulator.book.transaction() as tx:
+        await tx.execute(update(Notice).values(due_at=func.now()))
     await asyncio.sleep(0.8)
-    assert len(world.lastro.about(paid["endToEndId"])) == len(heard), "it was heard: nobody asks any more"
+    assert len(world.lastro.about(paid["endToEndId"])) == 1
 
 
 async def test_the_same_id_again_is_the_same_pix_delivered_again(world: World) -> None:
@@ -163,6 +172,8 @@ async def test_what_was_not_heard_is_told_by_the_next_process(database_url: str)
         account = await world.open_account()
         paid = await world.pay(account)
         assert paid["status"] == "ACSP"
+        async with world.simulator.book.transaction() as tx:  # as if it had died while it was telling
+            await tx.execute(update(Notice).values(due_at=func.now() + timedelta(hours=1)))
     lastro = Receiver()
     async with running(database_url, lastro=lastro) as world:
         await eventually(lambda: lastro.about(paid["endToEndId"]), 3)

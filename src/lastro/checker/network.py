@@ -1,7 +1,7 @@
 """X1: what we say has settled is what the network's own book says has settled, both ways, to the centavo."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import TextClause, text
@@ -75,15 +75,19 @@ class _Reader:
     def __init__(self, rows: AsyncResult[str, str, int]) -> None:
         self.totals: Counter[str] = Counter()
         self._rows = rows
+        self._chunk: Iterator[_Line] = iter(())
 
     @classmethod
     async def of(cls, connection: AsyncConnection, question: TextClause) -> "_Reader":
         return cls(await connection.stream(question, execution_options={"yield_per": _ROWS_AT_ONCE}))
 
     async def next(self) -> _Line | None:
-        row = await self._rows.fetchone()
-        if row is None:
+        line = next(self._chunk, None)
+        if line is None:
+            # One await for ten thousand lines, or waiting would cost more than comparing.
+            self._chunk = iter([_Line(*row) for row in await self._rows.fetchmany(_ROWS_AT_ONCE)])
+            line = next(self._chunk, None)
+        if line is None:
             return None
-        line = _Line(*row)
         self.totals[line.kind] += line.centavos
         return line

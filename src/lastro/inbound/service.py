@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
+from lastro.attempt import Overtaken
 from lastro.bank import Bank
 from lastro.errors import NotFound
-from lastro.pix.inbox import Overtaken
 from lastro.pix.payments import returns, settlement
 from lastro.pix.transfers import service as transfers
 from lastro.providers.protocol import InFlight, Notification, PaymentStatus, PixReceived, ReturnReceived

@@ -16,6 +16,7 @@ from lastro.values.text import Invalid, Text
 LARGEST_PAGE = 100
 
 _DAYS = Text("dateFrom não pode ser depois de dateTo.", "dateFrom may not be after dateTo.")
+_BOTH = Text("Use page[number] ou page[after], não ambos.", "Use page[number] or page[after], not both.")
 _NOT_DIGITS = Text("Deve ser um número inteiro.", "Must be an integer.")
 
 
@@ -43,6 +44,13 @@ class ListQuery(BaseModel):
         alias="page[after]",
         description="Itens depois deste (o id do último item recebido); custa o mesmo em qualquer profundidade.",
     )
+
+    @field_validator("after")
+    @classmethod
+    def _instead_of_a_number(cls, after: UUID | None, others: ValidationInfo) -> UUID | None:
+        if after is not None and others.data.get("number", 1) != 1:
+            raise Invalid(_BOTH)
+        return after
 
     def page(self) -> PageRequest:
         """Which page that is."""

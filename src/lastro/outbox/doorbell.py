@@ -10,7 +10,7 @@ import contextlib
 import asyncpg
 from sqlalchemy import text
 
-from lastro.database import Database
+from lastro.database import APPLICATION_ROLE, Database
 from lastro.errors import Unavailable
 
 CHANNEL = "lastro_outbox"
@@ -60,7 +60,10 @@ class Ear:
     @classmethod
     async def open(cls, url: str, worker_class: int) -> "Ear":
         """Connect, take a number, lock it, listen."""
-        connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://", 1), timeout=5)
+        plain = url.replace("postgresql+asyncpg://", "postgresql://", 1).replace("ssl=", "sslmode=")
+        connection = await asyncpg.connect(
+            plain, timeout=5, server_settings={"role": APPLICATION_ROLE, "application_name": "lastro-worker"}
+        )
         number: int = await connection.fetchval("SELECT nextval('worker_numbers')")
         await connection.execute("SELECT pg_advisory_lock($1::int, $2::int)", worker_class, number)
         ear = cls(connection, number)

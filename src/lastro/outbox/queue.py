@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lastro.outbox.models import Alert, PromiseRow
 
 LEASE_SECONDS = 10
-HURRIED_ATTEMPTS = 12  # about ten minutes of doubling pauses; then a human is told
+HURRIED_ATTEMPTS = 12  # about five minutes of doubling pauses; then a human is told
 LONGEST_PAUSE_SECONDS = 120.0
 GIVEN_UP_PAUSE_SECONDS = 3_600.0
 LARGEST_CLAIM = 100

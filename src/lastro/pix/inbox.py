@@ -35,10 +35,6 @@ class InboxRow(Base):
     created_at: Mapped[datetime]
 
 
-class Overtaken(Exception):
-    """Another transaction wrote this message first; roll back and look again."""
-
-
 async def known(tx: AsyncSession, ids: Collection[str]) -> Mapping[str, InboxRow]:
     """The messages among these that were judged before."""
     rows = await tx.execute(select(InboxRow).where(InboxRow.end_to_end_id.in_(list(ids))))

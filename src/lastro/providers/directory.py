@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from lastro.database import Database
-from lastro.errors import NotFound
+from lastro.errors import Flaw, NotFound
 from lastro.providers.models import ProviderRow
 from lastro.providers.protocol import Provider
 from lastro.values.bank_account import AccountType
@@ -27,6 +27,10 @@ class ProviderFacts:
     speaks: Provider
 
 
+def _no_provider() -> NotFound:
+    return NotFound(_NO_PROVIDER, flaws=[Flaw(_NO_PROVIDER, pointer="/data/attributes/providerId")])
+
+
 class ProviderDirectory:
     """Remembers what it has read: a provider's row never changes."""
 
@@ -46,7 +50,7 @@ class ProviderDirectory:
         async with self._db.transaction() as tx:
             row = await tx.get(ProviderRow, provider_id)
         if row is None:
-            raise NotFound(_NO_PROVIDER)
+            raise _no_provider()
         return ProviderFacts(
             id=row.id,
             tenant_id=row.tenant_id,
@@ -61,5 +65,5 @@ class ProviderDirectory:
         """The tenant's own provider; another tenant's is not found, like a random id."""
         facts = await self.get(provider_id)
         if facts.tenant_id != tenant_id:
-            raise NotFound(_NO_PROVIDER)
+            raise _no_provider()
         return facts

@@ -42,6 +42,7 @@ from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
 
 _CONNECT_SECONDS = 2.0
+_SETTLE_SECONDS = 6.0  # with the connect, less than the lease of a promise: nobody else claims it meanwhile
 _SIGNATURE_WINDOW_SECONDS = 300
 _MOST_MESSAGES = 100
 _LONGEST_WAIT_SECONDS = 3600
@@ -156,7 +157,7 @@ class NetworkHttp:
             raise AssertionError("a batch holds at most a hundred instructions")
         body = {"messages": [wire.message_out(instruction) for instruction in instructions]}
         with _in_our_words({}):
-            statuses = wire.statuses_in(await self._call("PUT", "/spi/payments", body=body, seconds=20.0))
+            statuses = wire.statuses_in(await self._call("PUT", "/spi/payments", body=body, seconds=_SETTLE_SECONDS))
             if [each for each, _ in statuses] != [instruction.end_to_end_id for instruction in instructions]:
                 raise ValueError("the network answered other payments")
             return [outcome for _, outcome in statuses]
@@ -270,13 +271,13 @@ def _in_our_words(words: _Words) -> Iterator[None]:
         if refused.status not in words or refused.kind is None or nothing_there:
             note = _log.error if refused.status == httpx.codes.UNAUTHORIZED else _log.warning
             note("network_refused", status=refused.status, kind=refused.kind)
-            raise ProviderUnavailable(_UNAVAILABLE) from None
+            raise ProviderUnavailable(_UNAVAILABLE, retry_after=2) from None
         word, text = words[refused.status]
         retry_after = refused.retry_after if word is RateLimited else None
         raise word(_WHY_TAKEN.get(refused.kind, text), reason=refused.kind, retry_after=retry_after) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         _log.warning("network_unavailable", why=type(error).__name__)
-        raise ProviderUnavailable(_UNAVAILABLE) from None
+        raise ProviderUnavailable(_UNAVAILABLE, retry_after=2) from None
 
 
 def _outcome_for(end_to_end_id: EndToEndId, answer: object) -> Outcome:

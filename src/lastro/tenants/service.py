@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import select
+
 from lastro.bank import Bank
 from lastro.errors import Flaw, NotFound, Validation
 from lastro.providers.models import ProviderRow
@@ -34,6 +36,14 @@ async def create_tenant(bank: Bank, name: str, tax_id: str) -> UUID:
     async with bank.db.transaction() as tx:
         tx.add(tenant)
     return tenant.id
+
+
+async def everybody(bank: Bank) -> Sequence[tuple[Tenant, Sequence[ProviderRow]]]:
+    """All tenants, oldest first, each with its providers."""
+    async with bank.db.transaction() as tx:
+        rows = (await tx.execute(select(Tenant).order_by(Tenant.created_at))).scalars().all()
+        banks = (await tx.execute(select(ProviderRow).order_by(ProviderRow.created_at))).scalars().all()
+    return [(tenant, [row for row in banks if row.tenant_id == tenant.id]) for tenant in rows]
 
 
 async def add_provider(

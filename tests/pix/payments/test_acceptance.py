@@ -13,9 +13,8 @@ from lastro.accounts import service as accounts
 from lastro.accounts.models import Account
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
-from lastro.attempt import Answer, Attempt, fingerprint
+from lastro.attempt import Answer, Attempt, Overtaken, fingerprint
 from lastro.errors import BankError, InsufficientBalance, NotFound, Unprocessable
-from lastro.idempotency import KeyRace
 from lastro.ledger import book
 from lastro.ledger.movements import receive
 from lastro.pix.payments import acceptance
@@ -139,7 +138,7 @@ async def test_a_key_that_another_process_records_first_is_found_when_looked_for
         stale = await idempotency.find(slow, [late])
         assert not stale
         (answer,) = await shop.accept(twin)
-        with pytest.raises(KeyRace):
+        with pytest.raises(Overtaken):
             await idempotency.record(slow, [(late, Answer(201, b"never"))], now=shop.house.bank.now())
         await slow.rollback()
     (replay,) = await shop.accept(shop.order(account_id, 30, key="race"), again=True)

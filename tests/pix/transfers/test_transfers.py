@@ -101,6 +101,12 @@ async def movements(account: Account) -> int:
         return int((await tx.execute(query, {"account": UUID(account.id)})).scalar_one())
 
 
+@pytest.fixture(scope="module")
+async def customer(world: World) -> Account:
+    """An account that many tests speak of and none credits."""
+    return await (await world.tenant("customer")).account()
+
+
 # What they look like
 
 
@@ -257,22 +263,21 @@ async def test_pages_hold_everything_once_newest_first(tenant: Tenant) -> None:
         (f"page[after]={uuid4()}", "page[after]"),
     ],
 )
-async def test_a_list_refuses_what_makes_no_sense_by_name(tenant: Tenant, query: str, parameter: str) -> None:
-    refused = await tenant.get(f"/pix/transfers?{query}")
+async def test_a_list_refuses_what_makes_no_sense_by_name(customer: Account, query: str, parameter: str) -> None:
+    refused = await customer.tenant.get(f"/pix/transfers?{query}")
 
     assert refused.status == 400, refused.body
     assert refused.pointers == [parameter]
 
 
-@pytest.mark.parametrize("name", ["e2eId", "txid"])
-@pytest.mark.parametrize("value", ["%00", "E%00", "%ff", "%F0%9F%8F%A6", "' OR '1'='1", ""])
-async def test_a_filter_that_matches_nothing_matches_nothing(tenant: Tenant, name: str, value: str) -> None:
+async def test_a_filter_that_matches_nothing_finds_nothing(tenant: Tenant) -> None:
     await tenant.account(available="1.00")
 
-    answered = await tenant.get(f"/pix/transfers?filter[{name}]={value}")
-
-    assert answered.status in {200, 400}, answered.body
-    assert answered.status == 400 or answered.data == []
+    for name in ("e2eId", "txid"):
+        for value in ("%00", "E%00", "%ff", "%F0%9F%8F%A6", "' OR '1'='1", "%25", ""):
+            answered = await tenant.get(f"/pix/transfers?filter[{name}]={value}")
+            assert answered.status in {200, 400}, answered.body
+            assert answered.status == 400 or answered.data == []
 
 
 # Once
@@ -307,11 +312,11 @@ async def test_a_redelivery_gets_the_same_answer_for_ever(tenant: Tenant) -> Non
 async def test_many_pix_to_one_account_at_once_are_all_credited(tenant: Tenant) -> None:
     account = await tenant.account()
 
-    told = await asyncio.gather(*(account.receives("0.01") for _ in range(40)))
+    told = await asyncio.gather(*(account.receives("0.01") for _ in range(20)))
 
     assert {each["status"] for each in told} == {"ACSC"}
-    assert await account.available() == Decimal("0.40")
-    assert await movements(account) == 40
+    assert await account.available() == Decimal("0.20")
+    assert await movements(account) == 20
 
 
 @asynccontextmanager
@@ -359,23 +364,21 @@ async def waiting(world: World) -> int:
 # Refused in SPI's words
 
 
-async def test_a_pix_for_somebody_else_is_refused(tenant: Tenant) -> None:
-    account = await tenant.account()
-    news = await notice(account)
+async def test_a_pix_for_somebody_else_is_refused(customer: Account) -> None:
+    news = await notice(customer)
     news["payment"]["payee"]["taxId"] = "39053344705"
 
-    assert await verdict(tenant, news) == ("RJCT", "BE01")
-    assert await movements(account) == 0
+    assert await verdict(customer.tenant, news) == ("RJCT", "BE01")
+    assert await movements(customer) == 0
 
 
 @pytest.mark.parametrize("kind", ["SVGS", "TRAN"])
-async def test_a_pix_for_another_type_of_account_is_refused(tenant: Tenant, kind: str) -> None:
-    account = await tenant.account()
-    news = await notice(account)
+async def test_a_pix_for_another_type_of_account_is_refused(customer: Account, kind: str) -> None:
+    news = await notice(customer)
     news["payment"]["payee"]["account"]["type"] = kind
 
-    assert await verdict(tenant, news) == ("RJCT", "AC14")
-    assert await movements(account) == 0
+    assert await verdict(customer.tenant, news) == ("RJCT", "AC14")
+    assert await movements(customer) == 0
 
 
 async def test_a_pix_beyond_what_an_account_can_hold_is_refused(tenant: Tenant) -> None:
@@ -386,11 +389,11 @@ async def test_a_pix_beyond_what_an_account_can_hold_is_refused(tenant: Tenant) 
 
 
 @pytest.mark.parametrize("change", [{"number": "9999999"}, {"branch": "0002"}])
-async def test_a_pix_to_an_account_that_is_not_there_is_refused(tenant: Tenant, change: dict[str, str]) -> None:
-    news = await notice(await tenant.account())
+async def test_a_pix_to_an_account_that_is_not_there_is_refused(customer: Account, change: dict[str, str]) -> None:
+    news = await notice(customer)
     news["payment"]["payee"]["account"] |= change
 
-    assert await verdict(tenant, news) == ("RJCT", "AC03")
+    assert await verdict(customer.tenant, news) == ("RJCT", "AC03")
 
 
 async def test_a_provider_reaches_its_own_accounts_only(tenant: Tenant, stranger: Tenant) -> None:
@@ -440,36 +443,33 @@ def test_each_fact_has_its_code(
 # Who may speak
 
 
-async def test_a_wrong_signature_is_refused(tenant: Tenant) -> None:
-    account = await tenant.account()
-    body = json.dumps(await notice(account)).encode()
-    good = signed(tenant.world, body)
-    path = f"/network/{tenant.provider_id}/notifications"
+async def test_a_wrong_signature_is_refused(customer: Account) -> None:
+    body = json.dumps(await notice(customer)).encode()
+    good = signed(customer.tenant.world, body)
+    path = f"/network/{customer.tenant.provider_id}/notifications"
 
     for headers in (
-        signed(tenant.world, body, secret="another secret, just as long as ours"),
-        signed(tenant.world, body + b" "),
+        signed(customer.tenant.world, body, secret="another secret, just as long as ours"),
+        signed(customer.tenant.world, body + b" "),
         good | {"network-timestamp": str(int(good["network-timestamp"]) + 1)},
         good | {"network-signature": ""},
         good | {"network-signature": good["network-signature"].upper()},
         {name: value for name, value in good.items() if name != "network-signature"},
         {name: value for name, value in good.items() if name != "network-timestamp"},
-        {"authorization": f"Bearer {tenant.token}"},
+        {"authorization": f"Bearer {customer.tenant.token}"},
     ):
-        refused = await tenant.world.http.post(path, content=body, headers=headers)
+        refused = await customer.tenant.world.http.post(path, content=body, headers=headers)
         assert refused.status_code == 401, headers
         assert refused.json()["code"] == "UNAUTHORIZED"
-    assert await account.balance() == 0
+    assert await customer.balance() == 0
 
 
 @pytest.mark.parametrize("seconds_ago", [400, -400])
-async def test_a_signature_of_another_hour_is_refused(tenant: Tenant, seconds_ago: int) -> None:
-    account = await tenant.account()
-
-    refused = await tell(tenant, await notice(account), seconds_ago=seconds_ago)
+async def test_a_signature_of_another_hour_is_refused(customer: Account, seconds_ago: int) -> None:
+    refused = await tell(customer.tenant, await notice(customer), seconds_ago=seconds_ago)
 
     assert refused.status_code == 401
-    assert await account.balance() == 0
+    assert await customer.balance() == 0
 
 
 @pytest.mark.parametrize(
@@ -492,14 +492,12 @@ async def test_a_signature_of_another_hour_is_refused(tenant: Tenant, seconds_ag
     ],
     ids=str,
 )
-async def test_a_notification_that_makes_no_sense_is_refused(tenant: Tenant, change: dict[str, Any]) -> None:
-    account = await tenant.account()
-
-    refused = await tell(tenant, await notice(account, **change))
+async def test_a_notification_that_makes_no_sense_is_refused(customer: Account, change: dict[str, Any]) -> None:
+    refused = await tell(customer.tenant, await notice(customer, **change))
 
     assert refused.status_code == 400, refused.text
     assert refused.json()["code"] == "VALIDATION"
-    assert await account.balance() == 0
+    assert await movements(customer) == 0
 
 
 @pytest.mark.parametrize(
@@ -516,17 +514,18 @@ async def test_a_notification_that_makes_no_sense_is_refused(tenant: Tenant, cha
         b"[" * 9_999,
     ],
 )
-async def test_a_body_that_is_no_notification_is_refused(tenant: Tenant, body: bytes) -> None:
-    refused = await tell(tenant, body)
+async def test_a_body_that_is_no_notification_is_refused(customer: Account, body: bytes) -> None:
+    refused = await tell(customer.tenant, body)
 
     assert refused.status_code == 400, refused.text
 
 
-async def test_a_provider_that_nobody_has_is_not_found(tenant: Tenant) -> None:
-    account = await tenant.account()
-    body = json.dumps(await notice(account)).encode()
+async def test_a_provider_that_nobody_has_is_not_found(customer: Account) -> None:
+    body = json.dumps(await notice(customer)).encode()
 
     for provider, status in ((str(uuid4()), 404), ("x", 400)):
         path = f"/network/{provider}/notifications"
-        answered = await tenant.world.http.post(path, content=body, headers=signed(tenant.world, body))
+        answered = await customer.tenant.world.http.post(
+            path, content=body, headers=signed(customer.tenant.world, body)
+        )
         assert answered.status_code == status

@@ -91,8 +91,10 @@ async def prepare(tx: AsyncSession, questions: Sequence[Question]) -> list[Answe
 async def accept(tx: AsyncSession, orders: Sequence[ReadyOrder], *, again: bool) -> list[Verdict]:
     """One verdict an order, in order. `again` says that an earlier try of these orders may have been committed.
 
-    Raises KeyRace when another process recorded one of the keys first: nothing is written then.
+    Raises Overtaken when another process recorded one of the keys first: nothing is written then.
     """
+    accounts = await _lock(tx, {each.order.account_id for each in orders})
+    # Behind the lock: a twin in another process that was faster has taken the money, and left its answer.
     stored = await idempotency.find(tx, [each.attempt for each in orders if each.attempt is not None])
     verdicts: dict[UUID, Verdict] = {}
     for each in orders:
@@ -100,7 +102,6 @@ async def accept(tx: AsyncSession, orders: Sequence[ReadyOrder], *, again: bool)
         if earlier is not None:
             verdicts[each.id] = earlier
     fresh = [each for each in orders if each.id not in verdicts]
-    accounts = await _lock(tx, {each.order.account_id for each in fresh})
     if again:
         committed = await _committed(tx, fresh)
         verdicts |= {each.id: _answer(each) for each in fresh if each.id in committed}

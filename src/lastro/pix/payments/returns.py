@@ -7,11 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lastro.attempt import Overtaken
 from lastro.database import constraint_of
 from lastro.ledger import book
 from lastro.ledger.movements import receive
 from lastro.pix import inbox
-from lastro.pix.inbox import InboxRow, MessageKind, Overtaken
+from lastro.pix.inbox import InboxRow, MessageKind
 from lastro.pix.payments import resources
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.states import EDGES, PaymentStatus

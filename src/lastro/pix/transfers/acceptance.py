@@ -13,10 +13,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account, AccountNumber
+from lastro.attempt import Overtaken
 from lastro.ledger import book
 from lastro.ledger.movements import receive
 from lastro.pix import inbox
-from lastro.pix.inbox import InboxRow, MessageKind, Overtaken
+from lastro.pix.inbox import InboxRow, MessageKind
 from lastro.pix.transfers import resources, rules
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
 from lastro.pix.transfers.rules import ReceivingAccount

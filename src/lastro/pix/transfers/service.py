@@ -10,7 +10,6 @@ from lastro.bank import Bank
 from lastro.database import Found, page_of
 from lastro.errors import NotFound
 from lastro.jsonapi.fields import end_of, start_of
-from lastro.pix.inbox import Overtaken
 from lastro.pix.transfers.acceptance import Arrival, Verdict
 from lastro.pix.transfers.models import PixTransfer
 from lastro.pix.transfers.resources import TransferQuery
@@ -24,12 +23,7 @@ _NO_TRANSFER = Text("Pix recebido não encontrado.", "Received Pix not found.")
 async def receive(bank: Bank, provider_id: UUID, pix: PixReceived, *, transfer_id: UUID | None = None) -> str | None:
     """Credit a Pix and say with which code it is refused, if it is. Durable when it returns; repeating is harmless."""
     now = bank.now()
-    arrival = Arrival(transfer_id or new_id(now), provider_id, pix, now)
-    try:
-        verdict = await bank.receiving.submit(arrival)
-    except Overtaken:
-        # Another process heard it at the same time and was faster: what it answered is there now.
-        verdict = await bank.receiving.submit(arrival)
+    verdict = await bank.receiving.submit(Arrival(transfer_id or new_id(now), provider_id, pix, now))
     assert isinstance(verdict, Verdict)  # noqa: S101 - the till of credits gives nothing else
     return verdict.rejected_with
 
