@@ -5,6 +5,7 @@ balance's, is taken as late as possible.
 """
 
 import json
+import math
 import os
 import subprocess
 from collections.abc import Mapping
@@ -98,9 +99,10 @@ def pgbench(
     place: Place, database: str, *, hot: bool, warm_seconds: float, seconds: float
 ) -> tuple[Figures, cpu.Usage]:
     """Pay from 32 clients for a while, from random accounts or all from one. The database must have `pay_one`."""
-    warm, _ = _run(place, database, max(1, round(warm_seconds)), hot=hot)
-    figures, usage = _run(place, database, max(1, round(seconds)), hot=hot)
-    figures.expected_in_all += warm.expected_in_all
+    # pgbench counts in whole seconds.
+    warm = _run(place, database, math.ceil(warm_seconds), hot=hot)[0].expected_in_all if warm_seconds else 0
+    figures, usage = _run(place, database, math.ceil(seconds), hot=hot)
+    figures.expected_in_all += warm
     return figures, usage
 
 

@@ -160,11 +160,12 @@ async def test_an_address_that_is_too_large_is_refused(world: World) -> None:
     assert (await sent(world, head("GET", f"{ACCOUNTS}?a=" + "a" * 100_000))).status in {400, 414}
 
 
-@pytest.mark.parametrize("length", ["0" * 5_000 + "2", "0" * 30])
-async def test_a_length_in_too_many_digits_is_refused(world: World, tenant: Tenant, length: str) -> None:
+async def test_a_length_in_too_many_digits_is_refused(world: World, tenant: Tenant) -> None:
+    length = "0" * 5_000 + "2"
+
     answer = await sent(world, head("POST", ACCOUNTS, bearer(tenant), JSON_TYPE, f"Content-Length: {length}"), b"{}")
 
-    assert answer.status == 413
+    assert (answer.status, answer.code) == (413, "PAYLOAD_TOO_LARGE")
 
 
 @pytest.mark.parametrize(
@@ -485,7 +486,7 @@ async def test_a_good_request_id_comes_back(tenant: Tenant, given: str) -> None:
     assert answered.body["errors"][0]["meta"]["requestId"] == given
 
 
-@pytest.mark.parametrize("given", ["", " ", "a b", "a" * 65, "a;b", "{}", "ç", '"', "<script>"])
+@pytest.mark.parametrize("given", ["", "a b", "a" * 65, "a;b", "{}", "ç", '"', "<script>"])
 async def test_any_other_request_id_is_replaced(tenant: Tenant, given: str) -> None:
     headers = {"x-request-id": given.encode("latin-1")}
 

@@ -10,12 +10,19 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from build import Account, Answered, Tenant, World, a_cnpj, a_cpf, until
-from lastro.simulator.book import Book
+from lastro.accounts import service
+from lastro.accounts.opening import open_accounts
+from lastro.accounts.order import Application
+from lastro.errors import Unprocessable
+from lastro.outbox.queue import Claimed
+from lastro.simulator.book import Book, CustomerAccount
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
+from lastro.values.tax_id import TaxId
+from lastro.values.time_ordered_id import new_id
 
 
 @pytest.fixture(scope="module")
@@ -782,7 +789,7 @@ async def test_an_account_with_money_stays_open(tenant: Tenant) -> None:
 
 async def test_an_account_whose_last_money_is_on_its_way_stays_open(tenant: Tenant) -> None:
     account = await tenant.account(available="31.07")
-    await tenant.world.rule(amount=31.07, delaySeconds=1, times=1)
+    await tenant.world.rule(amount=31.07, delaySeconds=0.5, times=1)
     paid = await account.pays(31.07)
     assert await account.available() == 0
 
@@ -828,20 +835,20 @@ async def test_closing_takes_no_body(tenant: Tenant) -> None:
 
 
 async def test_an_account_is_never_both_closed_and_credited(tenant: Tenant) -> None:
-    accounts = await asyncio.gather(*(tenant.account() for _ in range(20)))
-
     async def race(account: Account) -> tuple[Answered, Any]:
         return await asyncio.gather(tenant.post(f"/accounts/{account.id}/close"), account.receives("1.00"))
 
-    for account, (closed, pix) in zip(accounts, await asyncio.gather(*map(race, accounts)), strict=True):
-        attributes = await account.attributes()
-        if closed.status == 200:
-            assert (pix["status"], pix["reason"]) == ("RJCT", "AC07")
-            assert (attributes["status"], attributes["balance"]) == ("CLOSED", 0)
-        else:
-            assert closed.status == 409
-            assert pix["status"] == "ACSC"
-            assert (attributes["status"], attributes["balance"]) == ("ACTIVE", 1)
+    for _ in range(5):
+        accounts = await asyncio.gather(*(tenant.account() for _ in range(4)))
+        for account, (closed, pix) in zip(accounts, await asyncio.gather(*map(race, accounts)), strict=True):
+            attributes = await account.attributes()
+            if closed.status == 200:
+                assert (pix["status"], pix["reason"]) == ("RJCT", "AC07")
+                assert (attributes["status"], attributes["balance"]) == ("CLOSED", 0)
+            else:
+                assert closed.status == 409
+                assert pix["status"] == "ACSC"
+                assert (attributes["status"], attributes["balance"]) == ("ACTIVE", 1)
 
 
 async def test_an_account_is_never_both_closed_and_paid_from(tenant: Tenant) -> None:
@@ -895,6 +902,42 @@ async def test_a_pending_account_can_do_nothing_but_change(tenant: Tenant) -> No
     assert (await account.attributes())["holderName"] == "Novo Nome"
 
 
+async def test_an_account_that_its_provider_refuses_does_not_hold_up_the_others(tenant: Tenant) -> None:
+    bank, provider_id = tenant.world.bank, tenant.provider_id
+    claimed = [Claimed(-1, service.OPEN, each, each, 1) for each in (new_id(bank.now()), new_id(bank.now()))]
+    async with bank.db.transaction() as tx:
+        for each in claimed:
+            application = Application(provider_id, "Loja", TaxId.parse(a_cnpj()), AccountType.CHECKING, None)
+            await service.add(tx, each.reference, tenant.id, application, now=bank.now())
+    refused, other = (Account(tenant, str(each.reference)) for each in claimed)
+
+    async with somebody_elses_request(tenant.world, claimed[0].reference):
+        with pytest.raises(Unprocessable):
+            await open_accounts(bank, claimed)
+        assert await other.has_status("ACTIVE")
+        assert await refused.has_status("PENDING")
+
+    await open_accounts(bank, claimed)
+    assert await refused.has_status("ACTIVE")
+
+
+@asynccontextmanager
+async def somebody_elses_request(world: World, request_id: UUID) -> AsyncIterator[None]:
+    """The office has opened another account under this id, and refuses to open ours."""
+    assert world.settings.simulator_database_url is not None
+    book = Book(world.settings.simulator_database_url)
+    facts = {"branch": "0009", "number": "1", "holder_name": "Outra", "holder_tax_id": a_cnpj(), "type": "CACC"}
+    try:
+        async with book.transaction() as tx:
+            place = {"request_id": request_id, "provider_id": uuid4(), "ispb": "60701190"}
+            tx.add(CustomerAccount(**place, **facts, opened_at=world.bank.now()))
+        yield
+        async with book.transaction() as tx:
+            await tx.execute(delete(CustomerAccount).where(CustomerAccount.request_id == request_id))
+    finally:
+        await book.close()
+
+
 # Blocking
 
 
@@ -929,7 +972,7 @@ async def test_unblocking_lets_money_move_again(tenant: Tenant) -> None:
 
 async def test_what_is_under_way_settles_although_the_account_was_blocked(tenant: Tenant) -> None:
     account = await tenant.account(available="32.09")
-    await tenant.world.rule(amount=32.09, delaySeconds=1, times=1)
+    await tenant.world.rule(amount=32.09, delaySeconds=0.5, times=1)
     paid = await account.pays(32.09)
 
     blocked = await tenant.post(f"/accounts/{account.id}/block")
@@ -941,7 +984,7 @@ async def test_what_is_under_way_settles_although_the_account_was_blocked(tenant
 
 async def test_a_rejected_payment_gives_the_money_back_to_a_blocked_account(tenant: Tenant) -> None:
     account = await tenant.account(available="33.11")
-    await tenant.world.rule(amount=33.11, delaySeconds=1, reject="AC03", times=1)
+    await tenant.world.rule(amount=33.11, delaySeconds=0.5, reject="AC03", times=1)
     paid = await account.pays(33.11)
 
     await tenant.post(f"/accounts/{account.id}/block")

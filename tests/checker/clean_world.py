@@ -67,19 +67,10 @@ class CleanWorld:
             _tenant=tenant,
         )
         account = self._rows[name]
-        self.bank["open_accounts"].append(
-            {
-                "account_id": account["id"],
-                "provider_id": account["provider_id"],
-                "holder_document": account["holder_document"],
-            }
-        )
-        self._balances[name] = {
-            "account_id": account["id"],
-            "available_centavos": 0,
-            "in_transit_centavos": 0,
-            "seq": 0,
-        }
+        who = {fact: account[fact] for fact in ("provider_id", "holder_document")}
+        self.bank["open_accounts"].append({"account_id": account["id"], **who})
+        empty = {"available_centavos": 0, "in_transit_centavos": 0, "seq": 0}
+        self._balances[name] = {"account_id": account["id"], **empty}
         self._promise("account.open", account["id"], account["id"])
         self._answered(account, "POST /baas/api/v1/accounts", "accounts", name)
 
@@ -253,16 +244,8 @@ class CleanWorld:
         )
 
     def _promise(self, topic: str, account_id: UUID, reference: UUID) -> None:
-        self.bank["outbox"].append(
-            {
-                "topic": topic,
-                "account_id": account_id,
-                "reference": reference,
-                "attempts": 0,
-                "due_at": self._now,
-                "created_at": self._now,
-            }
-        )
+        promise = {"topic": topic, "account_id": account_id, "reference": reference, "attempts": 0}
+        self.bank["outbox"].append({**promise, "due_at": self._now, "created_at": self._now})
 
     def _keep(self, reference: UUID) -> None:
         self.bank["outbox"] = [row for row in self.bank["outbox"] if row["reference"] != reference]

@@ -156,7 +156,19 @@ async def test_a_pix_that_makes_no_sense_is_refused_and_told_why(world: World, c
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"1", b"null", b'"x"', b"\xff", b"[" * 100_000, b'{"amount":1,"amount":1}', b"\0"]
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"1",
+        b"null",
+        b'"x"',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"advanceSeconds":1,"advanceSeconds":1}',
+        b"\0",
+    ],
 )
 @pytest.mark.parametrize("path", ["/pix", "/returns", "/rules", "/clock"])
 async def test_a_body_that_is_none_is_refused(world: World, path: str, body: bytes) -> None:

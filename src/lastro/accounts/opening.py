@@ -8,6 +8,7 @@ from lastro.accounts.models import Account, AccountNumber
 from lastro.accounts.service import cross
 from lastro.accounts.states import AccountStatus
 from lastro.bank import Bank
+from lastro.errors import BankError
 from lastro.ledger import book
 from lastro.outbox import queue
 from lastro.outbox.queue import Claimed
@@ -16,12 +17,22 @@ from lastro.values.tax_id import TaxId
 
 
 async def open_accounts(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Claimed]:
-    """Open each account at its provider; repeating is harmless. Raises what the provider raises."""
+    """Open each account at its provider; repeating is harmless. Raises what a provider raised, once all had their turn.
+
+    One account that its provider refuses does not stand in the way of those behind it.
+    """
+    failure: BankError | None = None
     for each in claimed:
         async with bank.db.transaction() as tx:
             account = (await tx.execute(select(Account).where(Account.id == each.reference))).scalar_one()
-        opened = await _ask(bank, account) if account.status is AccountStatus.PENDING else None
-        await _write(bank, each, opened)
+        try:
+            opened = await _ask(bank, account) if account.status is AccountStatus.PENDING else None
+        except BankError as error:
+            failure = error
+        else:
+            await _write(bank, each, opened)
+    if failure is not None:
+        raise failure
     return ()
 
 

@@ -1,0 +1,202 @@
+"""What can be wrong with a bank, done by hand to the clean one: at least once for each invariant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from checker.clean_world import id_of
+from lastro.checker import network
+
+_UNIQUE_MOVEMENT = (
+    "ALTER TABLE movements DROP CONSTRAINT ck_movements_amount_positive, DROP CONSTRAINT ck_movements_two_pots,"
+    " DROP CONSTRAINT uq_movements_account_id_reason_reference, DROP CONSTRAINT pk_movements"
+)
+_ANY_PAYMENT = (
+    "ALTER TABLE pix_payments DROP CONSTRAINT ck_pix_payments_completed_at_with_completed,"
+    " DROP CONSTRAINT ck_pix_payments_reason_with_failed, DROP CONSTRAINT ck_pix_payments_returned_within_amount"
+)
+_ANY_ACCOUNT = (
+    "ALTER TABLE accounts DROP CONSTRAINT ck_accounts_closed_at_with_closed,"
+    " DROP CONSTRAINT ck_accounts_numbered_once_open"
+)
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """What is done to a clean bank, and which invariant must notice."""
+
+    id: str
+    bank: Sequence[str] = ()
+    network: Sequence[str] = ()
+    at_rest: bool = field(kw_only=True, default=False)
+
+
+def named(name: str) -> str:
+    """An id as SQL."""
+    return f"'{id_of(name)}'"
+
+
+def broken(invariant: str, *bank: str) -> Corruption:
+    """A corruption of the bank's own database."""
+    return Corruption(invariant, bank)
+
+
+def apart(*network_rows: str) -> Corruption:
+    """A corruption of the network's book."""
+    return Corruption(network.ID, network=network_rows, at_rest=True)
+
+
+PAID, PAYER, _CLOSED = named("paid"), named("payer"), named("closed")
+
+CORRUPTIONS: tuple[Corruption, ...] = (
+    broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET amount_centavos = 0 WHERE reference = {PAID}"),
+    broken("L1", f"UPDATE movements SET target = 'SPI' WHERE reference = {PAID} AND reason = 'HOLD'"),
+    broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET source = target WHERE reference = {PAID}"),
+    broken("L2", "GRANT UPDATE ON movements TO lastro_app"),
+    broken("L2", "GRANT UPDATE (body) ON events TO lastro_app"),
+    broken("L2", "GRANT DELETE ON inbox TO lastro_app"),
+    broken("L2", "ALTER TABLE idempotency OWNER TO lastro_app"),
+    broken("L3", f"UPDATE balances SET available_centavos = available_centavos + 1 WHERE account_id = {PAYER}"),
+    broken("L3", f"UPDATE balances SET in_transit_centavos = in_transit_centavos + 1 WHERE account_id = {PAYER}"),
+    broken("L3", f"DELETE FROM balances WHERE account_id = {named('applicant')}"),
+    broken("L3", "INSERT INTO balances VALUES (gen_random_uuid(), 0, 0, 0)"),
+    broken("L4", f"UPDATE movements SET seq = seq + 1000 WHERE reference = {PAID}"),
+    broken("L4", f"UPDATE movements SET available_after_centavos = 1 WHERE reference = {PAID} AND reason = 'HOLD'"),
+    broken("L4", f"UPDATE movements SET in_transit_after_centavos = 7 WHERE reference = {PAID} AND reason = 'SETTLE'"),
+    broken("L4", f"UPDATE balances SET seq = seq + 1 WHERE account_id = {PAYER}"),
+    broken("L4", f"DELETE FROM movements WHERE reference = {named('under way')}"),
+    broken(
+        "L5",
+        "ALTER TABLE movements DROP CONSTRAINT ck_movements_available_not_negative",
+        f"UPDATE movements SET available_after_centavos = -1 WHERE reference = {PAID} AND reason = 'HOLD'",
+        "ALTER TABLE movements ADD CONSTRAINT late CHECK (available_after_centavos >= 0) NOT VALID",
+    ),
+    broken(
+        "L5",
+        "ALTER TABLE balances DROP CONSTRAINT ck_balances_available_not_negative",
+        f"UPDATE balances SET available_centavos = -1 WHERE account_id = {PAYER}",
+    ),
+    broken("L5", "ALTER TABLE balances DROP CONSTRAINT ck_balances_in_transit_not_negative"),
+    broken("L6", f"UPDATE balances SET available_centavos = available_centavos + 1 WHERE account_id = {PAYER}"),
+    broken("L6", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {PAID} AND reason = 'SETTLE'"),
+    broken("L7", f"UPDATE balances SET in_transit_centavos = in_transit_centavos + 1 WHERE account_id = {PAYER}"),
+    broken("L7", f"UPDATE pix_payments SET amount_centavos = 1 WHERE id = {named('under way')}"),
+    broken("L9", "ALTER TABLE movements DROP CONSTRAINT uq_movements_account_id_reason_reference"),
+    broken("L9", _UNIQUE_MOVEMENT, f"INSERT INTO movements SELECT * FROM movements WHERE reference = {PAID}"),
+    broken("L11", f"UPDATE accounts SET closed_at = closed_at - interval '1 minute' WHERE id = {_CLOSED}"),
+    broken("P2", f"UPDATE pix_payments SET created_at = created_at - interval '1 minute' WHERE id = {PAID}"),
+    broken("P2", "UPDATE providers SET ispb = '00000000'"),
+    broken("P2", f"UPDATE pix_payments SET e2e_id = overlay(e2e_id placing '-' from 32) WHERE id = {PAID}"),
+    broken("P2", f"UPDATE pix_payments SET e2e_id = 'D' || substr(e2e_id, 2) WHERE id = {PAID}"),
+    broken(
+        "P2",
+        f"UPDATE pix_payments SET e2e_id = (SELECT e2e_id FROM pix_payments WHERE id = {PAID})"
+        f" WHERE id = {named('returned')}",
+    ),
+    broken("P3", f"DELETE FROM movements WHERE reference = {PAID} AND reason = 'SETTLE'"),
+    broken("P3", f"DELETE FROM movements WHERE reference = {named('under way')}"),
+    broken("P3", f"UPDATE movements SET reason = 'RELEASE' WHERE reference = {PAID} AND reason = 'SETTLE'"),
+    broken("P3", f"DELETE FROM movements WHERE reference = {named('rejected')} AND reason = 'RELEASE'"),
+    broken("P3", f"UPDATE movements SET reference = {named('pending')} WHERE reference = {PAID}"),
+    broken("P3", f"DELETE FROM pix_payments WHERE id = {PAID}"),
+    broken("P6", f"UPDATE pix_payments SET amount_centavos = amount_centavos + 1 WHERE id = {PAID}"),
+    broken("P7", _ANY_PAYMENT, f"UPDATE pix_payments SET completed_at = NULL WHERE id = {PAID}"),
+    broken("P7", _ANY_PAYMENT, f"UPDATE pix_payments SET completed_at = now() WHERE id = {named('under way')}"),
+    broken("P7", f"UPDATE pix_payments SET completed_at = created_at - interval '1 ms' WHERE id = {PAID}"),
+    broken("P7", f"UPDATE pix_payments SET updated_at = completed_at - interval '1 ms' WHERE id = {PAID}"),
+    broken("P7", f"UPDATE pix_payments SET updated_at = created_at - interval '1 ms' WHERE id = {named('pending')}"),
+    broken("P9", f"UPDATE pix_payments SET created_at = now() - interval '25 hours' WHERE id = {named('under way')}"),
+    broken("R4", f"UPDATE pix_payments SET returned_centavos = 4 WHERE id = {named('partly returned')}"),
+    broken("R4", f"UPDATE pix_payments SET status = 'COMPLETED' WHERE id = {named('returned')}"),
+    broken("R4", f"UPDATE pix_payments SET status = 'REVERSED' WHERE id = {named('partly returned')}"),
+    broken("R4", f"UPDATE pix_payments SET returned_centavos = 1 WHERE id = {named('rejected')}"),
+    broken("R4", "DELETE FROM inbox WHERE kind = 'RETURN'"),
+    broken("R4", "UPDATE inbox SET rejected_with = 'AM09' WHERE kind = 'RETURN'"),
+    broken("R4", f"DELETE FROM movements WHERE reference = {named('all of it')}"),
+    broken("R4", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {named('all of it')}"),
+    broken("N1", f"DELETE FROM pix_transfers WHERE id = {named('first of payer')}"),
+    broken("N1", f"DELETE FROM inbox WHERE reference = {named('first of payer')}"),
+    broken("N1", f"UPDATE pix_transfers SET amount_centavos = 1 WHERE id = {named('first of payer')}"),
+    broken("N1", f"UPDATE inbox SET account_id = {named('foreign')} WHERE reference = {named('first of payer')}"),
+    broken("N1", f"DELETE FROM movements WHERE reference = {named('first of payer')}"),
+    broken("N1", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {named('first of payer')}"),
+    broken("N1", f"UPDATE inbox SET rejected_with = 'AC06' WHERE reference = {named('first of payer')}"),
+    broken(
+        "N1",
+        f"UPDATE movements SET reason = 'RECEIVE', source = 'SPI', target = 'AVAILABLE' WHERE reference = {PAID}"
+        " AND reason = 'SETTLE'",
+    ),
+    broken(
+        "N1",
+        "UPDATE pix_transfers SET e2e_id = (SELECT end_to_end_id FROM inbox WHERE rejected_with IS NOT NULL)"
+        f" WHERE id = {named('first of payer')}",
+    ),
+    broken("N2", f"UPDATE accounts SET closed_at = created_at WHERE id = {_CLOSED}"),
+    broken(
+        "N2",
+        "UPDATE inbox SET created_at = now(), account_id = (SELECT id FROM accounts WHERE status = 'CLOSED')"
+        f" WHERE reference = {named('first of payer')}",
+    ),
+    broken("I5", "UPDATE idempotency SET body = '{}' WHERE key = 'paid'"),
+    broken("I5", "UPDATE idempotency SET body = '\\xff00' WHERE key = 'payer'"),
+    broken("I5", f"DELETE FROM pix_payments WHERE id = {PAID}"),
+    broken("I5", f"UPDATE idempotency SET tenant_id = {named('two')} WHERE key = 'paid'"),
+    broken("I5", "UPDATE idempotency SET operation = 'POST /baas/api/v1/accounts' WHERE key = 'paid'"),
+    broken(
+        "I5",
+        "INSERT INTO idempotency SELECT tenant_id, operation, 'another', fingerprint, status, body, created_at"
+        " FROM idempotency WHERE key = 'paid'",
+    ),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {PAID}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('first of payer')}"),
+    broken("E1", "DELETE FROM events WHERE type = 'account.blocked'"),
+    broken("E1", "DELETE FROM events WHERE type = 'account.closed'"),
+    broken("E1", "DELETE FROM events WHERE type = 'pix.payment.reversed'"),
+    broken("E1", f"UPDATE events SET type = 'pix.payment.failed' WHERE resource_id = {PAID}"),
+    broken("E1", f"UPDATE events SET resource_id = {named('under way')} WHERE resource_id = {PAID}"),
+    broken("E1", f"UPDATE events SET resource_id = gen_random_uuid() WHERE resource_id = {PAID}"),
+    broken("E1", f"UPDATE events SET tenant_id = {named('two')} WHERE resource_id = {PAID}"),
+    broken(
+        "E1",
+        "INSERT INTO events SELECT account_id, gen_random_uuid(), tenant_id, type, resource_id, 99, body, created_at"
+        f" FROM events WHERE resource_id = {PAID}",
+    ),
+    broken("A1", f"UPDATE accounts SET branch = '0001' WHERE id = {named('applicant')}"),
+    broken("A1", f"UPDATE accounts SET branch = NULL WHERE id = {PAYER}"),
+    broken("A1", _ANY_ACCOUNT, f"UPDATE accounts SET closed_at = now() WHERE id = {PAYER}"),
+    broken("A1", f"UPDATE accounts SET closed_at = created_at - interval '1 s' WHERE id = {_CLOSED}"),
+    broken("A1", f"UPDATE accounts SET status = 'CLOSED', closed_at = now() WHERE id = {PAYER}"),
+    broken("A2", f"DELETE FROM open_accounts WHERE account_id = {PAYER}"),
+    broken("A2", f"UPDATE accounts SET holder_document = '1' WHERE id = {PAYER}"),
+    broken("A2", f"INSERT INTO open_accounts VALUES ({named('one')}, '1', {_CLOSED})"),
+    broken("A2", f"INSERT INTO open_accounts SELECT provider_id, '1', id FROM accounts WHERE id = {PAYER}"),
+    broken("A2", f"DELETE FROM account_numbers WHERE account_id = {_CLOSED}"),
+    broken("A2", f"INSERT INTO account_numbers VALUES ({named('one')}, '0001', '1', gen_random_uuid())"),
+    broken("T4", f"UPDATE pix_payments SET tenant_id = {named('two')} WHERE id = {PAID}"),
+    broken("T4", f"UPDATE pix_transfers SET provider_id = gen_random_uuid() WHERE id = {named('first of payer')}"),
+    broken("T4", f"UPDATE events SET account_id = gen_random_uuid() WHERE resource_id = {PAID}"),
+    broken("T4", f"UPDATE providers SET tenant_id = {named('two')}"),
+    broken("T4", "UPDATE inbox SET provider_id = gen_random_uuid() WHERE kind = 'RETURN'"),
+    broken("O1", f"DELETE FROM outbox WHERE reference = {named('under way')}"),
+    broken("O1", f"DELETE FROM outbox WHERE reference = {named('applicant')}"),
+    broken("O1", "INSERT INTO outbox (topic, account_id, reference) SELECT topic, account_id, reference FROM outbox"),
+    broken("O1", "UPDATE outbox SET reference = gen_random_uuid()"),
+    broken("O1", "UPDATE outbox SET topic = 'something.else'"),
+    broken("O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('account.open', {PAYER}, {PAYER})"),
+    Corruption(
+        "V1",
+        [_ANY_PAYMENT, f"UPDATE pix_payments SET status = 'PENDING' WHERE id = {named('never sent')}"],
+        at_rest=True,
+    ),
+    Corruption("V1", [_ANY_ACCOUNT, f"UPDATE accounts SET status = 'PENDING' WHERE id = {PAYER}"], at_rest=True),
+    Corruption(
+        "V2",
+        [f"INSERT INTO outbox (topic, account_id, reference) VALUES ('pix.payment.settle', {PAYER}, {PAID})"],
+        at_rest=True,
+    ),
+    apart("DELETE FROM payment WHERE kind = 'SENT'"),
+    apart("UPDATE payment SET amount = amount + 1 WHERE kind = 'RECEIVED'"),
+    apart("UPDATE payment SET status = 'ACSC' WHERE status = 'RJCT'"),
+    apart("UPDATE payment SET status = 'RJCT' WHERE kind = 'RETURNED_TO_US'"),
+    apart("UPDATE payment SET kind = 'RECEIVED' WHERE kind = 'SENT'"),
+    apart("UPDATE payment SET original_end_to_end_id = 'another' WHERE kind = 'RETURNED_TO_US'"),
+)

@@ -1,0 +1,351 @@
+"""The description of the API is true: what is really answered fits it to the last field, and /docs shows it offline."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import jsonschema
+import pytest
+
+from build import API, JOAO, Account, Answered, Tenant, World
+from lastro.app import ROUTERS, create_app, serving
+from lastro.auth.permissions import Permission
+from lastro.errors import ErrorCode
+from lastro.http import EVERYWHERE, ApiRoute
+from lastro.jsonapi.errors import STATUS
+
+JSON = "application/json"
+OPERATIONS = [
+    (method, route.path)
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, ApiRoute)
+    for method in sorted(route.methods or ())
+]
+every_operation = pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(each) for each in OPERATIONS])
+
+
+@pytest.fixture(scope="session")
+async def description(world: World) -> Any:
+    """What /openapi.json says."""
+    answered = await world.http.get("/openapi.json")
+    assert answered.status_code == 200
+    return answered.json()
+
+
+def operation_of(description: Any, method: str, path: str) -> Any:
+    return description["paths"][path][method.lower()]
+
+
+def validate(description: Any, method: str, path: str, answered: Answered) -> None:
+    """An answer is of a status that the operation documents, and fits that status' schema."""
+    documented = operation_of(description, method, path)["responses"]
+    assert str(answered.status) in documented, (method, path, answered.status, answered.body)
+    schema = documented[str(answered.status)]["content"][JSON]["schema"]
+    whole = {**schema, "components": description["components"]}
+    jsonschema.Draft202012Validator(whole, format_checker=jsonschema.FormatChecker()).validate(answered.body)
+
+
+def nodes(node: Any) -> Iterator[Any]:
+    """Every object in a document."""
+    if isinstance(node, dict):
+        yield node
+        for child in node.values():
+            yield from nodes(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from nodes(child)
+
+
+def test_the_description_is_openapi_3_1_and_names_every_route(description: Any) -> None:
+    assert description["openapi"].startswith("3.1")
+    described = {(method.upper(), path) for path, item in description["paths"].items() for method in item}
+    assert described == set(OPERATIONS)
+
+
+def test_every_reference_leads_to_something(description: Any) -> None:
+    references = {node["$ref"] for node in nodes(description) if isinstance(node.get("$ref"), str)}
+
+    assert references
+    for reference in references:
+        target = description
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+
+
+def test_every_schema_is_one(description: Any) -> None:
+    for schema in description["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_every_operation_has_a_name_of_its_own(description: Any) -> None:
+    names = [operation_of(description, *each)["operationId"] for each in OPERATIONS]
+
+    assert len(set(names)) == len(names)
+
+
+@every_operation
+def test_an_operation_says_what_it_does_and_what_it_demands(description: Any, method: str, path: str) -> None:
+    operation = operation_of(description, method, path)
+
+    assert operation["summary"]
+    assert operation["tags"]
+    assert operation["security"] == [{"bearer": []}]
+    permission = re.fullmatch(r"Permissão: `(BAAS_[A-Z_]+)`\.", operation["description"])
+    assert permission is not None
+    assert permission[1] in set(Permission)
+
+
+@every_operation
+def test_an_operation_names_the_errors_of_every_route(description: Any, method: str, path: str) -> None:
+    responses = operation_of(description, method, path)["responses"]
+
+    assert {int(status) for status in responses} >= {STATUS[code] for code in EVERYWHERE}
+    for status, response in responses.items():
+        if int(status) >= 400:
+            assert response["content"][JSON]["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
+            assert set(response["description"].split(", ")) == {
+                code for code in ErrorCode if STATUS[code] == int(status)
+            }
+
+
+def test_nothing_of_the_frameworks_own_errors_is_advertised(description: Any) -> None:
+    assert "HTTPValidationError" not in description["components"]["schemas"]
+
+
+def test_money_is_described_without_a_trap_for_validators(description: Any) -> None:
+    # To a validator that divides doubles, 0.29 is no multiple of 0.01.
+    assert not [node for node in nodes(description) if "multipleOf" in node]
+
+
+def test_what_comes_in_knows_no_other_fields(description: Any) -> None:
+    for method, path in OPERATIONS:
+        body = operation_of(description, method, path).get("requestBody")
+        if body is not None:
+            name = body["content"][JSON]["schema"]["$ref"].rpartition("/")[2]
+            assert description["components"]["schemas"][name]["additionalProperties"] is False
+
+
+def test_the_example_of_an_error_is_an_error(description: Any) -> None:
+    schema = description["components"]["schemas"]["ErrorBody"]
+
+    whole = {**schema, "components": description["components"]}
+    jsonschema.Draft202012Validator(whole).validate(schema["example"])
+
+
+class Caller:
+    """Calls operations by the path of their description; each answer is held against it."""
+
+    def __init__(self, description: Any, tenant: Tenant) -> None:
+        self._description = description
+        self._tenant = tenant
+        self.successes: set[tuple[str, str]] = set()
+
+    async def call(self, method: str, template: str, *ids: str, query: str = "", **more: Any) -> Answered:
+        path = API + template
+        concrete = template
+        for each in ids:
+            concrete = re.sub("{[a-z_]+}", each, concrete, count=1)
+        answered = await self._tenant.call(method, concrete + query, **more)
+        validate(self._description, method, path, answered)
+        if answered.status < 400:
+            self.successes.add((method, path))
+        return answered
+
+
+def sending(account: Account, **changes: Any) -> Any:
+    attributes = {"accountId": account.id, "amount": 0.29, "recipientKeyType": "CPF", "recipientKeyValue": JOAO}
+    return {"data": {"type": "pix-payments", "attributes": attributes | changes}}
+
+
+async def test_what_is_really_answered_is_what_is_described(description: Any, tenant: Tenant) -> None:
+    caller = Caller(description, tenant)
+    account = await tenant.account(available="100.00", metadata={"a": [1, None]})
+    empty = await tenant.account(type="PAYMENT")
+    pending = {"data": {"type": "accounts", "attributes": tenant.application()}}
+    change = {"data": {"type": "accounts", "attributes": {"metadata": None}}}
+
+    await caller.call("POST", "/accounts", body=pending)
+    await caller.call("GET", "/accounts")
+    await caller.call("GET", "/accounts", query="?page[size]=1&filter[status]=ACTIVE")
+    await caller.call("GET", "/accounts", query=f"?page[after]={account.id}")
+    await caller.call("GET", "/accounts", query="?filter[status]=CLOSED")
+    await caller.call("GET", "/accounts/{account_id}", account.id)
+    await caller.call("PATCH", "/accounts/{account_id}", account.id, body=change)
+    await caller.call("GET", "/accounts/{account_id}", account.id)
+    await caller.call("POST", "/accounts/{account_id}/block", empty.id)
+    await caller.call("POST", "/accounts/{account_id}/unblock", empty.id)
+    await caller.call("POST", "/accounts/{account_id}/close", empty.id)
+    paid = await caller.call("POST", "/pix/payments", body=sending(account, description="Café"))
+    await account.payment_becomes(paid.id, "COMPLETED")
+    rejected = sending(account, recipientKeyType="EMAIL", recipientKeyValue="ac03@rejeita.example")
+    failed = await caller.call("POST", "/pix/payments", body=rejected)
+    await account.payment_becomes(failed.id, "FAILED")
+    for each in (paid, failed):
+        await caller.call("GET", "/pix/payments/{payment_id}", each.id)
+    await caller.call("GET", "/pix/payments")
+    received = await caller.call("GET", "/pix/transfers")
+    await caller.call("GET", "/pix/transfers/{transfer_id}", received.data[0]["id"])
+
+    assert caller.successes == set(OPERATIONS), "call the new route here too"
+
+
+@every_operation
+async def test_what_is_really_refused_is_what_is_described(
+    description: Any, tenant: Tenant, method: str, path: str
+) -> None:
+    template = path.removeprefix(API)
+    caller, nobody = Caller(description, tenant), [str(uuid4())] * path.count("{")
+    powerless = await tenant.new_token()
+
+    refused = [
+        await caller.call(method, template, *nobody, token="unknown"),
+        await caller.call(method, template, *nobody, token=powerless),
+        await caller.call(method, template, *nobody, query="?nonsense=1"),
+        await caller.call(method, template, *nobody, content=b"{"),
+        await caller.call(method, template, *nobody, content=b"x", headers={"content-encoding": "gzip"}),
+        await caller.call(method, template, *nobody, content=b"x" * 70_000),
+    ]
+    if nobody:
+        refused += [await caller.call(method, template, "1"), await caller.call(method, template, *nobody)]
+
+    statuses = [each.status for each in refused]
+    assert statuses[:6] == [401, 403, 400, 400, 415, 413]
+    assert all(each.body["statusCode"] == each.status for each in refused)
+
+
+async def test_the_refusals_of_the_bank_are_described(description: Any, tenant: Tenant) -> None:
+    caller = Caller(description, tenant)
+    account = await tenant.account(available="1.00")
+    twin = {"data": {"type": "accounts", "attributes": tenant.application()}}
+    await caller.call("POST", "/accounts", body=twin)
+    savings = {"data": {"type": "accounts", "attributes": tenant.application(type="SAVINGS")}}
+    change = {"data": {"type": "accounts", "attributes": {"holderName": "Outro Nome"}}}
+    stale = {"if-match": '"99.0"'}
+    nobodys = sending(account, recipientKeyType="EMAIL", recipientKeyValue="ninguem@nenhures.example")
+
+    refused = [
+        await caller.call("POST", "/accounts", body=twin),
+        await caller.call("POST", "/accounts", body=savings),
+        await caller.call("PATCH", "/accounts/{account_id}", account.id, body=change, headers=stale),
+        await caller.call("POST", "/accounts/{account_id}/close", account.id),
+        await caller.call("POST", "/accounts/{account_id}/unblock", account.id),
+        await caller.call("POST", "/pix/payments", body=sending(account, amount=1.01)),
+        await caller.call("POST", "/pix/payments", body=nobodys),
+        await caller.call("POST", "/pix/payments", body=sending(account), headers={"idempotency-key": "x" * 256}),
+    ]
+
+    assert [(each.status, each.code) for each in refused] == [
+        (409, "CONFLICT"),
+        (422, "UNPROCESSABLE"),
+        (412, "PRECONDITION_FAILED"),
+        (409, "CONFLICT"),
+        (409, "CONFLICT"),
+        (400, "INSUFFICIENT_BALANCE"),
+        (422, "UNPROCESSABLE"),
+        (400, "VALIDATION"),
+    ]
+
+
+# /docs
+
+
+class Links(HTMLParser):
+    """Collects what a page loads, and every script that stands in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.inline = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.loaded += [value for name in ("src", "href") if (value := given.get(name))]
+        self.inline += tag == "script" and "src" not in given
+
+
+async def test_docs_loads_nothing_from_anywhere_else(world: World) -> None:
+    page = await world.http.get("/docs")
+    links = Links()
+    links.feed(page.text)
+
+    assert page.headers["content-type"].startswith("text/html")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src" not in policy.replace("'self'", "")
+    assert links.inline == 0
+    assert len(links.loaded) >= 3
+    for address in links.loaded:
+        assert address.startswith("/docs/")
+        asset = await world.http.get(address)
+        assert asset.status_code == 200
+        assert asset.headers["content-type"].split(";")[0] in {"text/css", "text/javascript"}
+        assert asset.headers["x-content-type-options"] == "nosniff"
+    start = (await world.http.get("/docs/start.js")).text
+    assert "'/openapi.json'" in start
+    assert "://" not in start
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2fapp.py", "ui.css%00", "UI.CSS"])
+async def test_docs_serves_its_own_files_and_no_others(world: World, name: str) -> None:
+    assert (await world.http.get(f"/docs/{name}")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/ui.js", "/openapi.json", "/redoc"])
+async def test_without_docs_there_is_no_description(world: World, path: str) -> None:
+    app = serving(create_app(world.bank))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://lastro") as client:
+        assert (await client.get(path)).status_code == 404
+
+
+# Health and figures
+
+
+async def test_whoever_lives_says_so(world: World) -> None:
+    answered = await world.http.get("/health/live")
+
+    assert (answered.status_code, answered.json()) == (200, {"status": "live"})
+
+
+async def test_whoever_is_ready_says_why(world: World) -> None:
+    answered = await world.http.get("/health/ready")
+
+    assert answered.status_code == 200
+    assert answered.json()["status"] == "ready"
+    assert answered.json()["checks"]["database"] is True
+    assert all(answered.json()["checks"].values())
+
+
+async def test_one_check_that_fails_is_enough_not_to_be_ready(world: World) -> None:
+    async def checks() -> dict[str, bool]:
+        return {"worker": False}
+
+    app = serving(create_app(world.bank, checks=checks))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://lastro") as client:
+        answered = await client.get("/health/ready")
+
+    assert answered.status_code == 503
+    assert answered.json() == {"status": "not ready", "checks": {"database": True, "worker": False}}
+
+
+async def test_the_figures_count_routes_and_name_nobody(world: World, tenant: Tenant) -> None:
+    account = await tenant.account(available="1.00")
+    payment = await account.pays(0.29)
+    await account.payment_becomes(payment.id, "COMPLETED")
+    await tenant.get("/nothing/12345678901")
+
+    answered = await world.http.get("/metrics")
+
+    assert answered.headers["content-type"].startswith("text/plain; version=0.0.4")
+    figures = answered.text
+    assert f'lastro_http_requests_total{{method="POST",route="{API}/pix/payments",status="201"}}' in figures
+    assert f'lastro_http_requests_total{{method="GET",route="{API}/accounts/{{account_id}}",status="200"}}' in figures
+    assert 'route="unmatched",status="404"' in figures
+    for name in ("lastro_http_request_seconds_bucket", "lastro_till_batch_orders_bucket", "lastro_outbox_kept_total"):
+        assert name in figures
+    for personal in (account.id, payment.id, str(tenant.id), tenant.token, JOAO, "nothing/"):
+        assert personal not in figures
