@@ -3,6 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
+# The lock is whole, so nothing is resolved; and what is never imported need not be compiled.
+PIP_WORDS := --quiet --disable-pip-version-check --no-compile
 
 .PHONY: run test check bench lock clean
 
@@ -26,12 +28,12 @@ bench: $(VENV)/.dev
 # Every version and hash is pinned; no registry is named, so pip uses the one that this machine is set up for.
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install $(PIP_WORDS) --require-hashes --no-deps -r requirements/runtime.txt
+	$(BIN)/python -m pip install $(PIP_WORDS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install $(PIP_WORDS) --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
 lock:

@@ -87,7 +87,7 @@ class Server(uvicorn.Server):
 @pytest.fixture(scope="session")
 async def world(urls: Urls) -> AsyncIterator[World]:
     """The whole house at work: API, worker, simulator and demo behind one port. Its books are checked at the end."""
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # or asyncio leaves Nagle on: 40 ms an answer
     listener.bind((HOST, 0))
     port: int = listener.getsockname()[1]
     settings = settings_for(urls, port)

@@ -252,10 +252,9 @@ async def test_no_request_whatever_breaks_the_house(world: World, tenant: Tenant
         response = await world.http.send(fuzz.request(world.http, tenant.token))
         check(response)
         statuses[response.status_code] += 1
-        if time.monotonic() - started_at > 15:  # on a machine that does other things, fewer will do
+        if time.monotonic() - started_at > 12:  # on a machine that does other things, fewer will do
             break
 
-    print(statuses.total(), statuses)
     assert statuses.total() > REQUESTS // 10
     assert {200, 400, 401, 404, 405, 415} <= set(statuses)
     assert (await foreign.attributes())["status"] == "ACTIVE"

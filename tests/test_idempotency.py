@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,13 +11,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from build import API, JOAO, Account, Answered, Tenant, World, a_cnpj
-from lastro.app import create_app, serving
 from lastro.attempt import fingerprint
 from lastro.jsonapi import strict_json
-from lastro.wiring import build
+from meeting import THE_BALANCE, all_wait, held, process
 
 REPLAYED = "idempotency-replayed"
 
@@ -397,7 +394,7 @@ async def test_thirty_two_twins_take_one_step(tenant: Tenant, step: str) -> None
 
 @dataclass
 class Process:
-    """Another process of the bank: its own pool, its own tills, the same database."""
+    """Another process of the bank."""
 
     http: httpx.AsyncClient
 
@@ -407,43 +404,20 @@ class Process:
         return Answered(await self.http.post(f"{API}{path}", json=body, headers=headers))
 
 
-@asynccontextmanager
-async def process(world: World) -> AsyncIterator[Process]:
-    house = build(world.settings)
-    await house.open()
-    transport = httpx.ASGITransport(app=serving(create_app(house.bank)), raise_app_exceptions=False)
-    try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://other.process") as client:
-            yield Process(client)
-    finally:
-        await house.close()
-
-
 @pytest.fixture
 async def processes(world: World) -> AsyncIterator[list[Process]]:
     async with process(world) as one, process(world) as other:
-        yield [one, other]
-
-
-async def waiting(world: World) -> int:
-    """How many sessions wait for a lock."""
-    async with world.bank.db.transaction() as tx:
-        return int((await tx.execute(text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"))).scalar_one())
+        yield [Process(one), Process(other)]
 
 
 async def meeting(world: World, lock: str, asks: list[Coroutine[Any, Any, Answered]], **facts: Any) -> list[Answered]:
-    """Let both run into one lock, so that both have looked for the key before either writes it; then let go."""
-    async with asyncio.TaskGroup() as group, world.bank.db.transaction() as tx:
-        await tx.execute(text(lock), facts)
+    """Let all run into one lock, so that each has looked for the key before any writes it; then let go."""
+    async with asyncio.TaskGroup() as group, held(world, lock, **facts):
         tasks = [group.create_task(ask) for ask in asks]
-        async with asyncio.timeout(1.5):
-            while await waiting(world) < len(asks):
-                await asyncio.sleep(0.01)
-        await tx.rollback()
+        await all_wait(world, len(asks), *tasks)
     return [task.result() for task in tasks]
 
 
-THE_BALANCE = "SELECT 1 FROM balances WHERE account_id = :account FOR UPDATE"
 THE_KEY = (
     "INSERT INTO idempotency (tenant_id, operation, key, fingerprint, status, body, created_at)"
     " VALUES (:tenant, :operation, :key, '', 200, '', now())"

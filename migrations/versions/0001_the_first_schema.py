@@ -86,6 +86,7 @@ def upgrade() -> None:
         sa.Column("provider_id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=True),
         sa.Column("reference", sa.Uuid(), nullable=True),
+        sa.Column("original_id", sa.Uuid(), nullable=True),
         sa.Column("amount_centavos", sa.BigInteger(), nullable=False),
         sa.Column("rejected_with", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -374,6 +375,7 @@ def _grant() -> None:
     op.execute("GRANT INSERT, DELETE ON open_accounts TO lastro_app")
     op.execute("GRANT UPDATE (resolved_at) ON alerts TO lastro_app")
     op.execute("GRANT USAGE ON SEQUENCE worker_numbers TO lastro_app")
+    op.execute("GRANT SELECT ON SEQUENCE outbox_id_seq TO lastro_app")
 
 
 def downgrade() -> None:

@@ -300,12 +300,17 @@ def check(
     *, quiesced: Annotated[bool, typer.Option(help="Nothing is under way: demand that nothing is owed.")] = False
 ) -> None:
     """Recompute the books from history with the independent checker; exit 1 on any discrepancy."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from lastro.checker.run import check_books
 
     settings = _settings()
-    report = asyncio.run(
-        check_books(settings.database_url, simulator_url=settings.simulator_database_url, quiesced=quiesced)
-    )
+    try:
+        report = asyncio.run(
+            check_books(settings.database_url, simulator_url=settings.simulator_database_url, quiesced=quiesced)
+        )
+    except (OSError, SQLAlchemyError) as error:
+        raise SetupError("the books can not be read; `lastro doctor` says why") from error
     typer.echo(report.text())
     if not report.clean:
         raise typer.Exit(1)

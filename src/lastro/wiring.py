@@ -1,5 +1,8 @@
 """The composition root: makes a Bank out of settings. The only module that names an adapter."""
 
+import asyncio
+import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -11,6 +14,7 @@ from lastro.auth.tokens import TokenBook
 from lastro.bank import Bank
 from lastro.clock import Clock
 from lastro.database import Database
+from lastro.errors import Unavailable
 from lastro.outbox.doorbell import Doorbell
 from lastro.pix.payments import acceptance as sending
 from lastro.pix.transfers import acceptance as receiving
@@ -21,6 +25,8 @@ from lastro.settings import Settings
 from lastro.tenants.service import NETWORK
 from lastro.till import Till
 
+SYNCHRONISE_SECONDS = 30.0
+
 
 class House:
     """A bank with everything around it that must be closed again."""
@@ -28,13 +34,29 @@ class House:
     def __init__(self, bank: Bank, client: httpx.AsyncClient) -> None:
         self.bank = bank
         self._client = client
+        self._keeping_time: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Take over the database's time. Raises Unavailable when there is no database."""
-        self.bank.clock.synchronise(await self.bank.db.now())
+        """Take over the database's time, and keep it. Raises Unavailable when there is no database."""
+        await self._synchronise()
+        self._keeping_time = asyncio.create_task(self._keep_time())
+
+    async def _synchronise(self) -> None:
+        asked = time.monotonic()
+        moment = await self.bank.db.now()
+        self.bank.clock.synchronise(moment, (asked + time.monotonic()) / 2)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(SYNCHRONISE_SECONDS)
+            with contextlib.suppress(Unavailable):
+                await self._synchronise()
 
     async def close(self) -> None:
         """Finish what is queued and give every connection back."""
+        if self._keeping_time is not None:
+            self._keeping_time.cancel()
+            await asyncio.wait([self._keeping_time])
         await self.bank.close()
         await self._client.aclose()
 

@@ -15,11 +15,11 @@ from lastro.errors import BankError, Unavailable
 from lastro.logs import logger
 from lastro.outbox import queue
 from lastro.outbox.doorbell import Ear
-from lastro.outbox.queue import WORKERS, Claimed
+from lastro.outbox.queue import WORKERS, Claimed, LowWater, Waiting
 from lastro.pix.payments import settlement
 from lastro.pix.payments.acceptance import SETTLE
 
-Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Claimed]]]
+Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
 """Keeps what it can and says which promises must wait; raises when nothing is known of those that it did not keep."""
 
 HANDLERS: Mapping[str, Handler] = {
@@ -41,7 +41,7 @@ class Worker:
         self._bank = bank
         self._url = database_url
         self._ear: Ear | None = None
-        self._low_water = 0
+        self._low_water = LowWater()
         self._stopping = asyncio.Event()
 
     @property
@@ -68,7 +68,7 @@ class Worker:
             async with self._bank.db.transaction() as tx:
                 taken_over = await queue.take_over(tx)
             _LOG.info("worker started", number=ear.number, taken_over=taken_over)
-            self._low_water = 0
+            self._low_water = LowWater()
             async with asyncio.TaskGroup() as lanes:
                 lanes.create_task(self._look_back(ear))
                 for _ in range(LANES):
@@ -86,38 +86,38 @@ class Worker:
     async def tick(self, number: int) -> int:
         """Claim what is due and try to keep it. Says how many promises were claimed."""
         async with self._bank.db.transaction() as tx:
-            claimed = await queue.claim(tx, worker=number, low_water=self._low_water)
+            claimed = await queue.claim(tx, worker=number, low_water=self._low_water.mark)
         for topic, group in groupby(sorted(claimed, key=lambda each: each.topic), key=lambda each: each.topic):
             await self._keep(topic, list(group), number)
         return len(claimed)
 
     async def _keep(self, topic: str, claimed: Sequence[Claimed], number: int) -> None:
-        waiting, why = await self._try(topic, claimed)
+        waiting = await self._try(topic, claimed)
         if not waiting:
             return
         metrics.POSTPONED.labels(topic).inc(len(waiting))
         async with self._bank.db.transaction() as tx:
-            await queue.postpone(tx, waiting, worker=number, why=why)
+            await queue.postpone(tx, waiting, worker=number)
 
-    async def _try(self, topic: str, claimed: Sequence[Claimed]) -> tuple[Sequence[Claimed], str]:
+    async def _try(self, topic: str, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
         """Let the topic's handler work. Says which promises must wait, and why."""
         try:
-            return await HANDLERS[topic](self._bank, claimed), "in flight"
+            return await HANDLERS[topic](self._bank, claimed)
         except BankError as error:
             _LOG.warning("postponed", topic=topic, promises=len(claimed), why=str(error))
-            return claimed, f"{type(error).__name__}: {error}"
+            why = f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 - a bug in a handler must not stop the others
             _LOG.exception("postponed", topic=topic, promises=len(claimed))
-            return claimed, type(error).__name__
+            why = type(error).__name__
+        return [Waiting(each, why) for each in claimed]
 
     async def _look_back(self, ear: Ear) -> None:
         """Move the low-water mark up, measure how late we are, and adopt what dead workers left."""
         while ear.alive and not self._stopping.is_set():
             async with self._bank.db.transaction() as tx:
-                self._low_water = await queue.lowest(tx, low_water=self._low_water)
+                self._low_water.look(await queue.sight(tx, low_water=self._low_water.mark))
                 metrics.OWED.set(await queue.lateness(tx))
                 await queue.take_over(tx)
-            self._bank.clock.synchronise(await self._bank.db.now())
             await self._rest(LOOK_BACK_SECONDS)
 
     async def _rest(self, seconds: float) -> None:

@@ -16,13 +16,13 @@ from build import Account, Answered, Tenant, World, a_cnpj, a_cpf, until
 from lastro.accounts import service
 from lastro.accounts.opening import open_accounts
 from lastro.accounts.order import Application
-from lastro.errors import Unprocessable
 from lastro.outbox.queue import Claimed
 from lastro.simulator.book import Book, CustomerAccount
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
 from lastro.values.tax_id import TaxId
 from lastro.values.time_ordered_id import new_id
+from meeting import THE_ACCOUNT, all_wait, held
 
 
 @pytest.fixture(scope="module")
@@ -745,6 +745,17 @@ async def test_of_eight_who_saw_the_same_version_one_changes_it(tenant: Tenant) 
     assert (await account.attributes())["holderName"] == winner.attributes["holderName"]
 
 
+async def test_who_waited_for_another_change_sees_it(tenant: Tenant) -> None:
+    account = await tenant.account()
+    seen = await etag(account)
+
+    async with asyncio.TaskGroup() as group, held(tenant.world, THE_ACCOUNT, account=UUID(account.id)):
+        changes = [group.create_task(change(account, name, seen)) for name in ("Um", "Dois")]
+        await all_wait(tenant.world, 2, *changes)
+
+    assert Counter(each.result().status for each in changes) == {200: 1, 412: 1}
+
+
 async def test_a_closed_account_is_history(tenant: Tenant) -> None:
     account = await tenant.account()
     await tenant.post(f"/accounts/{account.id}/close")
@@ -863,6 +874,20 @@ async def test_an_account_is_never_both_closed_and_paid_from(tenant: Tenant) -> 
         await account.payment_becomes(paid.id, "COMPLETED")
 
 
+async def test_a_pix_that_comes_while_an_account_closes_waits_and_is_refused(tenant: Tenant) -> None:
+    account = await tenant.account()
+
+    async with asyncio.TaskGroup() as group, held(tenant.world, THE_ACCOUNT, account=UUID(account.id)):
+        closed = group.create_task(tenant.post(f"/accounts/{account.id}/close"))
+        await all_wait(tenant.world, 1, closed)
+        pix = group.create_task(account.receives("1.00"))
+        await all_wait(tenant.world, 2, pix)
+
+    assert closed.result().status == 200
+    assert pix.result()["reason"] == "AC07"
+    assert await account.balance() == 0
+
+
 # Waiting for the provider
 
 
@@ -912,12 +937,13 @@ async def test_an_account_that_its_provider_refuses_does_not_hold_up_the_others(
     refused, other = (Account(tenant, str(each.reference)) for each in claimed)
 
     async with somebody_elses_request(tenant.world, claimed[0].reference):
-        with pytest.raises(Unprocessable):
-            await open_accounts(bank, claimed)
+        waiting = await open_accounts(bank, claimed)
+
+        assert [each.claimed for each in waiting] == claimed[:1]
         assert await other.has_status("ACTIVE")
         assert await refused.has_status("PENDING")
 
-    await open_accounts(bank, claimed)
+    assert not await open_accounts(bank, claimed)
     assert await refused.has_status("ACTIVE")
 
 
@@ -991,6 +1017,20 @@ async def test_a_rejected_payment_gives_the_money_back_to_a_blocked_account(tena
 
     await account.payment_becomes(paid.id, "FAILED")
     assert await account.available() == Decimal("33.11")
+
+
+async def test_who_pays_while_an_account_is_blocked_waits_and_is_refused(tenant: Tenant) -> None:
+    account = await tenant.account(available="1.00")
+
+    async with asyncio.TaskGroup() as group, held(tenant.world, THE_ACCOUNT, account=UUID(account.id)):
+        blocked = group.create_task(tenant.post(f"/accounts/{account.id}/block"))
+        await all_wait(tenant.world, 1, blocked)
+        paid = group.create_task(account.pays(1.00))
+        await all_wait(tenant.world, 2, paid)
+
+    assert blocked.result().status == 200
+    assert paid.result().status == 409
+    assert await account.available() == 1
 
 
 async def test_each_step_starts_from_its_own_status(tenant: Tenant) -> None:

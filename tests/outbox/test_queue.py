@@ -12,7 +12,7 @@ from build import until
 from conftest import Urls
 from lastro.outbox import queue
 from lastro.outbox.doorbell import Doorbell, Ear
-from lastro.outbox.queue import WORKERS, Claimed, Promise
+from lastro.outbox.queue import WORKERS, Claimed, LowWater, Promise, Waiting
 from lastro.wiring import House
 
 
@@ -100,7 +100,7 @@ async def test_a_postponed_promise_waits_its_pause(quiet: House) -> None:
     await promise(quiet, uuid4())
     claimed = await claim(quiet, worker=7)
     async with quiet.bank.db.transaction() as tx:
-        await queue.postpone(tx, claimed, worker=7, why="not now")
+        await queue.postpone(tx, [Waiting(each, "not now") for each in claimed], worker=7)
     assert await claim(quiet) == []
     assert await one(quiet, "SELECT leased_by FROM outbox") is None
     await asyncio.sleep(0.35)
@@ -111,7 +111,7 @@ async def test_a_worker_that_lost_its_lease_can_not_postpone(quiet: House) -> No
     await promise(quiet, uuid4())
     claimed = await claim(quiet, worker=1)
     async with quiet.bank.db.transaction() as tx:
-        await queue.postpone(tx, claimed, worker=2, why="not mine")
+        await queue.postpone(tx, [Waiting(each, "not mine") for each in claimed], worker=2)
     assert await one(quiet, "SELECT leased_by FROM outbox") == 1
 
 
@@ -131,7 +131,7 @@ async def test_a_promise_that_ran_out_of_hurry_alerts_once_and_is_asked_hourly(q
             await tx.execute(text("UPDATE outbox SET attempts = :n, due_at = clock_timestamp()"), {"n": attempts})
         claimed = await claim(quiet)
         async with quiet.bank.db.transaction() as tx:
-            await queue.postpone(tx, claimed, worker=1, why="the network is gone")
+            await queue.postpone(tx, [Waiting(each, "the network is gone") for each in claimed], worker=1)
     async with quiet.bank.db.transaction() as tx:
         rows = await tx.execute(
             text("SELECT kind, detail FROM alerts WHERE reference = :reference"), {"reference": reference}
@@ -141,13 +141,51 @@ async def test_a_promise_that_ran_out_of_hurry_alerts_once_and_is_asked_hourly(q
     assert float(str(pause)) > 3_000
 
 
+async def look(quiet: House, low_water: LowWater) -> int:
+    async with quiet.bank.db.transaction() as tx:
+        low_water.look(await queue.sight(tx, low_water=low_water.mark))
+    return low_water.mark
+
+
 async def test_the_low_water_mark_rises_to_the_oldest_promise(quiet: House) -> None:
     await promise(quiet, *(uuid4() for _ in range(3)))
     claimed = await claim(quiet)
+    low_water = LowWater()
     async with quiet.bank.db.transaction() as tx:
         await queue.keep(tx, [claimed[0].id, claimed[1].id])
-        assert await queue.lowest(tx, low_water=0) == claimed[2].id
+    assert await look(quiet, low_water) == 0, "one look is not enough to know"
+    assert await look(quiet, low_water) == claimed[2].id
+    async with quiet.bank.db.transaction() as tx:
         assert await queue.lateness(tx) == 0.0
+
+
+async def test_a_promise_that_commits_late_is_not_left_below_the_mark(quiet: House) -> None:
+    """Its id was taken first, its transaction ends last: the mark must wait for it."""
+    low_water, late = LowWater(), uuid4()
+    async with quiet.bank.db.transaction() as slow:
+        await queue.promise(slow, [Promise("topic", uuid4(), late)])
+        await promise(quiet, uuid4())
+        for _ in range(3):
+            await look(quiet, low_water)
+        assert low_water.mark == 0
+    claimed = await claim(quiet, low_water=low_water.mark)
+    assert late in {each.reference for each in claimed}
+    for _ in range(3):
+        await look(quiet, low_water)
+    assert low_water.mark == min(each.id for each in claimed)
+
+
+async def test_the_mark_rises_over_an_empty_outbox_and_misses_nothing(quiet: House) -> None:
+    await promise(quiet, uuid4())
+    async with quiet.bank.db.transaction() as tx:
+        await queue.keep(tx, [each.id for each in await queue.claim(tx, worker=1, low_water=0)])
+    low_water = LowWater()
+    for _ in range(3):
+        await look(quiet, low_water)
+    assert low_water.mark > 0
+    reference = uuid4()
+    await promise(quiet, reference)
+    assert [each.reference for each in await claim(quiet, low_water=low_water.mark)] == [reference]
 
 
 async def test_the_leases_of_a_dead_worker_are_taken_over_and_those_of_a_living_one_are_not(

@@ -11,29 +11,30 @@ from lastro.bank import Bank
 from lastro.errors import BankError
 from lastro.ledger import book
 from lastro.outbox import queue
-from lastro.outbox.queue import Claimed
+from lastro.outbox.queue import Claimed, Waiting
 from lastro.providers.protocol import Holder, Opened
 from lastro.values.tax_id import TaxId
 
 
-async def open_accounts(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Claimed]:
-    """Open each account at its provider; repeating is harmless. Raises what a provider raised, once all had their turn.
+async def open_accounts(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
+    """Open each account at its provider; repeating is harmless. Says which could not be opened now, and why.
 
     One account that its provider refuses does not stand in the way of those behind it.
     """
-    failure: BankError | None = None
+    waiting: list[Waiting] = []
     for each in claimed:
-        async with bank.db.transaction() as tx:
-            account = (await tx.execute(select(Account).where(Account.id == each.reference))).scalar_one()
         try:
-            opened = await _ask(bank, account) if account.status is AccountStatus.PENDING else None
+            await _open(bank, each)
         except BankError as error:
-            failure = error
-        else:
-            await _write(bank, each, opened)
-    if failure is not None:
-        raise failure
-    return ()
+            waiting.append(Waiting(each, f"{type(error).__name__}: {error}"))
+    return waiting
+
+
+async def _open(bank: Bank, claimed: Claimed) -> None:
+    async with bank.db.transaction() as tx:
+        account = (await tx.execute(select(Account).where(Account.id == claimed.reference))).scalar_one()
+    opened = await _ask(bank, account) if account.status is AccountStatus.PENDING else None
+    await _write(bank, claimed, opened)
 
 
 async def _ask(bank: Bank, account: Account) -> Opened:

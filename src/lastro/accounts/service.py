@@ -139,10 +139,10 @@ async def change(
 
 async def close(bank: Bank, caller: Caller, account_id: UUID, attempt: Attempt | None) -> Answer:
     """Close an empty account for good. Raises NotFound, Conflict."""
-    now = bank.now()
 
     async def apply(tx: AsyncSession) -> resources.ClosedDocument:
         money = await book.lock(tx, [account_id])
+        now = bank.now()  # behind the lock: no movement of this account is younger
         account = await _locked(tx, caller, account_id)
         refusal = rules.may_close(account.status, empty=money[account_id].nothing)
         if refusal is not None:
@@ -152,7 +152,7 @@ async def close(bank: Bank, caller: Caller, account_id: UUID, attempt: Attempt |
         await tx.execute(delete(OpenAccount).where(OpenAccount.account_id == account_id))
         return resources.closed(account, money[account_id])
 
-    return await once(bank.db, attempt, 200, now, apply)
+    return await once(bank.db, attempt, 200, bank.now(), apply)
 
 
 async def block(bank: Bank, caller: Caller, account_id: UUID, attempt: Attempt | None) -> Answer:
@@ -174,18 +174,16 @@ async def _move(
     *,
     come_from: AccountStatus,
 ) -> Answer:
-    now = bank.now()
-
     async def apply(tx: AsyncSession) -> resources.AccountDocument:
         # The balance first: a till that holds it has read the old status, and must be done before the status changes.
         money = await book.lock(tx, [account_id])
         account = await _locked(tx, caller, account_id)
         if account.status is not come_from:
             raise Conflict(_FORBIDDEN_STEP.fill(status=account.status))
-        await cross(tx, account, to, money[account_id], now=now)
+        await cross(tx, account, to, money[account_id], now=bank.now())
         return resources.document(account, money[account_id])
 
-    return await once(bank.db, attempt, 200, now, apply)
+    return await once(bank.db, attempt, 200, bank.now(), apply)
 
 
 async def cross(tx: AsyncSession, account: Account, to: AccountStatus, money: Holdings, *, now: datetime) -> None:

@@ -39,6 +39,14 @@ class Claimed:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A promise that could not be kept now, and why."""
+
+    claimed: Claimed
+    why: str
+
+
 _PROMISE = text(
     "INSERT INTO outbox (topic, account_id, reference) SELECT * FROM unnest(:topics, :account_ids, :refs)"
 ).bindparams(
@@ -102,10 +110,48 @@ async def claim(tx: AsyncSession, *, worker: int, low_water: int) -> list[Claime
     return sorted((Claimed(*row) for row in rows), key=lambda claimed: claimed.id)
 
 
-async def lowest(tx: AsyncSession, *, low_water: int) -> int:
-    """The oldest promise that is still owed, looked for above the last answer."""
-    found = (await tx.execute(select(func.min(PromiseRow.id)).where(PromiseRow.id >= low_water))).scalar_one_or_none()
-    return low_water if found is None else found
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The oldest promise that could be seen, and which transactions were still open then."""
+
+    lowest: int
+    oldest_open: int
+    next_to_open: int
+
+
+class LowWater:
+    """Below this id no promise is owed, nor ever will be: claims start here.
+
+    An id is taken before its transaction commits, so the oldest promise in sight is no such mark: an older one may
+    still be on its way. It becomes one when every transaction that was open at that sight has ended.
+    """
+
+    def __init__(self) -> None:
+        self.mark = 0
+        self._before: Sight | None = None
+
+    def look(self, sight: Sight) -> None:
+        """Take in what is seen now, some seconds after the last time."""
+        if self._before is not None and sight.oldest_open >= self._before.next_to_open:
+            self.mark = max(self.mark, min(self._before.lowest, sight.lowest))
+            self._before = None
+        if self._before is None:
+            self._before = sight
+
+
+_SIGHT = text(
+    """
+    SELECT coalesce(min(id), (SELECT last_value FROM outbox_id_seq)),
+           pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+           pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+      FROM outbox WHERE id >= :low_water
+    """
+)
+
+
+async def sight(tx: AsyncSession, *, low_water: int) -> Sight:
+    """Look for the oldest promise above the mark."""
+    return Sight(*(await tx.execute(_SIGHT, {"low_water": low_water})).one())
 
 
 async def lateness(tx: AsyncSession) -> float:
@@ -131,30 +177,38 @@ def pause_after(attempts: int) -> float:
     return pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
 
 
-async def postpone(tx: AsyncSession, claimed: Sequence[Claimed], *, worker: int, why: str) -> None:
+async def postpone(tx: AsyncSession, waiting: Sequence[Waiting], *, worker: int) -> None:
     """Not now: try these again after a pause that doubles. A promise that ran out of hurry is given up.
 
     Those that were kept meanwhile, or that another worker took over, are left alone.
     """
-    if not claimed:
+    if not waiting:
         return
     rows = await tx.execute(
         _POSTPONE,
         {
-            "ids": [each.id for each in claimed],
-            "milliseconds": [max(1, round(pause_after(each.attempts) * 1000)) for each in claimed],
+            "ids": [each.claimed.id for each in waiting],
+            "milliseconds": [max(1, round(pause_after(each.claimed.attempts) * 1000)) for each in waiting],
             "worker": worker,
         },
     )
     postponed = set(rows.scalars())
-    tired = [each for each in claimed if each.id in postponed and each.attempts == HURRIED_ATTEMPTS]
-    give_up(tx, tired, why=why)
+    tired = [each for each in waiting if each.claimed.id in postponed and each.claimed.attempts >= HURRIED_ATTEMPTS]
+    await give_up(tx, tired)
 
 
-def give_up(tx: AsyncSession, claimed: Sequence[Claimed], *, why: str) -> None:
-    """Stop hurrying and tell a human. Money that is owed a verdict is still asked about, once an hour."""
-    for each in claimed:
-        alert(tx, kind=f"given_up:{each.topic}", account_id=each.account_id, reference=each.reference, detail=why)
+async def give_up(tx: AsyncSession, waiting: Sequence[Waiting]) -> None:
+    """Stop hurrying and tell a human, once. Money that is owed a verdict is still asked about, every hour."""
+    if not waiting:
+        return
+    told = await tx.execute(
+        select(Alert.kind, Alert.reference).where(Alert.reference.in_([each.claimed.reference for each in waiting]))
+    )
+    known = {(row.kind, row.reference) for row in told}
+    for each in waiting:
+        kind, owed = f"given_up:{each.claimed.topic}", each.claimed
+        if (kind, owed.reference) not in known:
+            alert(tx, kind=kind, account_id=owed.account_id, reference=owed.reference, detail=each.why)
 
 
 def alert(tx: AsyncSession, *, kind: str, account_id: UUID, reference: UUID, detail: str) -> None:

@@ -21,7 +21,10 @@ class MessageKind(StrEnum):
 
 
 class InboxRow(Base):
-    """One message and our verdict. `rejected_with` is the reason code (AC03 …), null when the money was credited."""
+    """One message and our verdict: `rejected_with` is the reason code (AC03 …), null when the money was credited.
+
+    `reference` is the id that the movement carries; `original_id` is the payment that a return returns.
+    """
 
     __tablename__ = "inbox"
 
@@ -30,6 +33,7 @@ class InboxRow(Base):
     provider_id: Mapped[UUID]
     account_id: Mapped[UUID | None]
     reference: Mapped[UUID | None]
+    original_id: Mapped[UUID | None]
     amount: Mapped[Money] = mapped_column("amount_centavos")
     rejected_with: Mapped[str | None]
     created_at: Mapped[datetime]

@@ -109,8 +109,8 @@ async def test_an_unknown_outcome_keeps_processing_and_the_same_instruction_goes
     await shop.accept(order)
     network.answer = unavailable
 
-    with pytest.raises(ProviderUnavailable):
-        await settlement.settle(shop.house.bank, await claim(shop))
+    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+    assert "ProviderUnavailable" in waiting.why
 
     assert (await payment(shop, order.id)).status == "PROCESSING"
     assert await shop.available(account_id) == 40
@@ -128,7 +128,7 @@ async def test_a_payment_in_flight_waits_and_keeps_its_promise(shop: Shop, netwo
     network.answer = lambda _: InFlight()
 
     claimed = await claim(shop)
-    assert await settlement.settle(shop.house.bank, claimed) == claimed
+    assert [each.claimed for each in await settlement.settle(shop.house.bank, claimed)] == claimed
 
     assert (await payment(shop, order.id)).status == "PROCESSING"
     assert await shop.count("outbox", account_id) == 1
@@ -143,7 +143,7 @@ async def test_one_verdict_among_many_does_not_wait_for_the_others(shop: Shop, n
 
     (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
 
-    assert waiting.reference == slow.id
+    assert waiting.claimed.reference == slow.id
     assert (await payment(shop, good.id)).status == "COMPLETED"
     failed = await payment(shop, bad.id)
     assert failed.status == "FAILED"
@@ -225,7 +225,8 @@ async def test_a_payment_too_old_to_send_again_is_only_asked_about(shop: Shop, n
 
     (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
 
-    assert waiting.reference == order.id
+    assert waiting.claimed.reference == order.id
+    assert "never saw" in waiting.why
     assert network.settled == []
     assert network.asked == [order.end_to_end_id]
     assert (await payment(shop, order.id)).status == "PROCESSING", "never seen is not a verdict"

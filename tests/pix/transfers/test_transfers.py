@@ -5,8 +5,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,14 +16,13 @@ from sqlalchemy import text
 
 from build import Account, Tenant, World
 from lastro.accounts.states import AccountStatus
-from lastro.app import create_app, serving
 from lastro.jsonapi.fields import BUSINESS_TIME
 from lastro.pix.transfers import rules
 from lastro.pix.transfers.rules import ReceivingAccount
 from lastro.values.bank_account import AccountType
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import MAX_CENTAVOS, Money
-from lastro.wiring import build
+from meeting import THE_BALANCE, all_wait, held, process
 
 ITAU = "60701190"
 
@@ -319,32 +316,15 @@ async def test_many_pix_to_one_account_at_once_are_all_credited(tenant: Tenant) 
     assert await movements(account) == 20
 
 
-@asynccontextmanager
-async def process(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """Another process of the bank: its own pool, its own tills, the same database."""
-    house = build(world.settings)
-    await house.open()
-    transport = httpx.ASGITransport(app=serving(create_app(house.bank)), raise_app_exceptions=False)
-    try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://other.process") as client:
-            yield client
-    finally:
-        await house.close()
-
-
 async def test_two_processes_that_hear_it_at_once_credit_once(tenant: Tenant) -> None:
     world, account = tenant.world, await tenant.account()
     news = await notice(account, "7.00")
 
     async with process(world) as one, process(world) as other, asyncio.TaskGroup() as group:
-        # Both have looked into the inbox before either writes: they wait for the balance.
-        async with world.bank.db.transaction() as tx:
-            lock = text("SELECT 1 FROM balances WHERE account_id = :account FOR UPDATE")
-            await tx.execute(lock, {"account": UUID(account.id)})
+        # Both have looked into the inbox before either writes.
+        async with held(world, THE_BALANCE, account=UUID(account.id)):
             told = [group.create_task(tell(tenant, news, client=each)) for each in (one, other)]
-            async with asyncio.timeout(1.5):
-                while await waiting(world) < len(told):
-                    await asyncio.sleep(0.01)
+            await all_wait(world, len(told), *told)
         heard = await asyncio.gather(*told)
 
     assert [(each.status_code, each.json()) for each in heard] == [(200, {"status": "ACSP", "reason": None})] * 2
@@ -353,12 +333,6 @@ async def test_two_processes_that_hear_it_at_once_credit_once(tenant: Tenant) ->
     pix = await account.receives("7.00", endToEndId=news["payment"]["endToEndId"])
     assert pix["status"] == "ACSC"
     assert await account.available() == Decimal("7.00")
-
-
-async def waiting(world: World) -> int:
-    """How many sessions wait for a lock."""
-    async with world.bank.db.transaction() as tx:
-        return int((await tx.execute(text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"))).scalar_one())
 
 
 # Refused in SPI's words

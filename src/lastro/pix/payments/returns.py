@@ -76,6 +76,7 @@ async def _write_down(  # noqa: PLR0917 - one fact each
             provider_id=provider_id,
             account_id=payment.account_id if payment else None,
             reference=reference if refusal is None else None,
+            original_id=payment.id if payment else None,
             amount=returned.amount,
             rejected_with=refusal,
             created_at=now,

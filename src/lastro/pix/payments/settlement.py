@@ -15,16 +15,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lastro import metrics
 from lastro.bank import Bank
 from lastro.ledger import book
+from lastro.logs import logger
 from lastro.outbox import queue
-from lastro.outbox.queue import Claimed
+from lastro.outbox.queue import Claimed, Waiting
 from lastro.pix.payments import resources
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.states import EDGES, Edge, PaymentStatus
 from lastro.pix.reasons import failure_reason
-from lastro.providers.protocol import InFlight, Instruction, Outcome, Provider, Rejected, Settled
+from lastro.providers.protocol import Instruction, Outcome, Provider, Rejected, Settled
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import PixKey
 from lastro.webhooks.announce import News, announce
+
+_LOG = logger("settlement")
 
 # SPI knows an id again for 24 hours and refuses one that is more than 12 hours old (FF08): after this, only ask.
 RESEND_WITHIN = timedelta(hours=11)
@@ -42,18 +45,15 @@ class Verdict:
     outcome: Settled | Rejected
 
 
-async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Claimed]:
-    """Bring these payments to their networks and conclude the ones that got a verdict; says which are in flight.
-
-    Raises ProviderUnavailable for those of which nothing is known; the others are concluded all the same.
-    """
+async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
+    """Bring these payments to their networks and conclude the ones that got a verdict; says which must wait."""
     async with bank.db.transaction() as tx:
         payments = await _open(tx, [(each.account_id, each.reference) for each in claimed])
-    outcomes, failure = await _ask(bank, list(payments.values()))
+    outcomes = await _ask(bank, list(payments.values()))
     verdicts = [
         Verdict(payment.account_id, payment.id, outcome)
         for payment in payments.values()
-        if not isinstance(outcome := outcomes.get(payment.id, InFlight()), InFlight)
+        if isinstance(outcome := outcomes[payment.id], Settled | Rejected)
     ]
     decided = {verdict.payment_id for verdict in verdicts}
     # A promise whose payment is not PROCESSING any more was kept by somebody else.
@@ -62,9 +62,7 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Claimed]:
         await conclude(tx, verdicts, now=bank.now())
         await queue.keep(tx, [each.id for each in kept])
     metrics.KEPT.labels("pix.payment.settle").inc(len(kept))
-    if failure is not None:
-        raise failure
-    return [each for each in claimed if each not in kept]
+    return [Waiting(each, str(outcomes[each.reference])) for each in claimed if each not in kept]
 
 
 async def _open(tx: AsyncSession, keys: Collection[PaymentKey]) -> Mapping[PaymentKey, PixPayment]:
@@ -74,10 +72,18 @@ async def _open(tx: AsyncSession, keys: Collection[PaymentKey]) -> Mapping[Payme
     return {(row.account_id, row.id): row for row in (await tx.execute(query)).scalars()}
 
 
-async def _ask(bank: Bank, payments: Sequence[PixPayment]) -> tuple[dict[UUID, Outcome], Exception | None]:
-    """One call for each provider, with what may be sent (again); old ones are only asked about."""
-    outcomes: dict[UUID, Outcome] = {}
-    failure: Exception | None = None
+class Unknown(str):
+    """No outcome, and the reason why there is none."""
+
+    __slots__ = ()
+
+
+async def _ask(bank: Bank, payments: Sequence[PixPayment]) -> dict[UUID, Outcome | Unknown]:
+    """One call for each provider, with what may be sent (again); old ones are only asked about.
+
+    What one provider does not answer is unknown, and keeps nobody else waiting.
+    """
+    outcomes: dict[UUID, Outcome | Unknown] = {payment.id: Unknown("not asked") for payment in payments}
     oldest = bank.now() - RESEND_WITHIN
     for provider_id in sorted({payment.provider_id for payment in payments}):
         network = (await bank.providers.get(provider_id)).speaks
@@ -90,14 +96,16 @@ async def _ask(bank: Bank, payments: Sequence[PixPayment]) -> tuple[dict[UUID, O
                 outcomes |= {payment.id: answer for payment, answer in zip(fresh, answers, strict=True)}
             outcomes |= await _inquire(network, stale)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known of these; the others go on
-            failure = error
-    return outcomes, failure
+            why = Unknown(f"{type(error).__name__}: {error}")
+            _LOG.warning("no answer", provider=str(provider_id), payments=len(mine), why=why)
+            outcomes |= {payment.id: why for payment in mine if isinstance(outcomes[payment.id], Unknown)}
+    return outcomes
 
 
-async def _inquire(network: Provider, payments: Sequence[PixPayment]) -> dict[UUID, Outcome]:
+async def _inquire(network: Provider, payments: Sequence[PixPayment]) -> dict[UUID, Outcome | Unknown]:
     """Ask what became of payments that are too old to be sent again. "Never seen" is not a verdict: a human decides."""
-    found = {payment.id: await network.outcome_of(EndToEndId(payment.e2e_id)) for payment in payments}
-    return {payment_id: outcome for payment_id, outcome in found.items() if outcome is not None}
+    never_seen = Unknown("the network never saw it, and it is too old to be sent again")
+    return {payment.id: await network.outcome_of(EndToEndId(payment.e2e_id)) or never_seen for payment in payments}
 
 
 def instruction(payment: PixPayment) -> Instruction:
@@ -117,7 +125,8 @@ _CONCLUDE = text(
     """
     UPDATE pix_payments p
        SET status = v.status, external_ref = v.external_ref, failure_reason = v.failure_reason,
-           completed_at = v.completed_at, version = p.version + 1, updated_at = :now
+           completed_at = CASE WHEN v.completed_at IS NOT NULL THEN greatest(v.completed_at, p.created_at) END,
+           version = p.version + 1, updated_at = greatest(:now, p.updated_at)
       FROM unnest(:account_ids, :ids, :statuses, :external_refs, :failure_reasons, :completed_ats)
            AS v(account_id, id, status, external_ref, failure_reason, completed_at)
      WHERE p.account_id = v.account_id AND p.id = v.id AND p.status = 'PROCESSING'

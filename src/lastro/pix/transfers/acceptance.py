@@ -139,6 +139,7 @@ async def _write_down(
             "provider_id": each.provider_id,
             "account_id": accounts[each.address].id if each.address in accounts else None,
             "reference": each.id if verdicts[each.id].rejected_with is None else None,
+            "original_id": None,
             "amount": each.pix.amount,
             "rejected_with": verdicts[each.id].rejected_with,
             "created_at": each.arrived_at,
