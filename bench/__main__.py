@@ -44,14 +44,14 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, help="how often everything is measured (3; quick: 1)")
-    parser.add_argument("--seconds", type=float, help="length of each measurement (5; quick: 2)")
+    parser.add_argument("--seconds", type=float, help="length of each measurement (4; quick: 2)")
     parser.add_argument("--warm-seconds", type=float, help="what runs before each and is not counted (1; quick: 0.5)")
     parser.add_argument("--processes", type=int, default=1, help="server processes (1)")
     parser.add_argument("--quick", action="store_true", help="one short round, less than a minute")
     parser.add_argument("--out", type=Path, default=_HERE, help="where results.json and RESULTS.md go (bench/)")
     parser.add_argument("--note", default="", help="a sentence about the conditions, kept with the results")
     options = parser.parse_args()
-    for name, usual, quick in (("rounds", 3, 1), ("seconds", 5.0, 2.0), ("warm_seconds", 1.0, 0.5)):
+    for name, usual, quick in (("rounds", 3, 1), ("seconds", 4.0, 2.0), ("warm_seconds", 1.0, 0.5)):
         if getattr(options, name) is None:
             setattr(options, name, quick if options.quick else usual)
     return options

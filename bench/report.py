@@ -82,7 +82,19 @@ def _limit_ratio(name: str, rounds: Sequence[Sequence[Row]]) -> float | None:
 
 def table(found: Sequence[Line]) -> str:
     """Markdown that also reads well on a screen."""
-    head = ("", "a second", "÷ pgbench", "p50 ms", "p95 ms", "p99 ms", "CPU ms: Python", "Postgres", "load", "not 2xx")
+    head = (
+        "",
+        "a second",
+        "÷ pgbench",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "CPU ms: Python",
+        "Postgres",
+        "load",
+        "not 2xx",
+        "other cores",
+    )
     cells = [head, *(_cells(line) for line in found)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     rows = ["| " + " | ".join(_padded(row, widths)) + " |" for row in cells]
@@ -96,7 +108,7 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _cells(line: Line) -> tuple[str, ...]:
     if line.flaws:
-        return (f"{line.label}: THE BOOKS DO NOT BALANCE", *("–" for _ in range(9)))
+        return (f"{line.label}: THE BOOKS DO NOT BALANCE", *("–" for _ in range(10)))
     cpu = line.cpu_milliseconds
     python = [f"{cpu[party]:.3f}" for party in ("python", "worker") if party in cpu]
     if "simulator" in cpu:
@@ -112,6 +124,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         _number(cpu.get("postgres"), 3),
         _number(cpu.get("load"), 3),
         str(sum(line.unexpected.values())),
+        f"{line.other_cores:.2f}",
     )
 
 
@@ -164,8 +177,10 @@ ratio to pgbench is taken within a round: spread rows to pgbench spread, the row
 account. pgbench writes the same rows, one transaction a payment, and does nothing else. Connections are a closed loop,
 so percentiles are those of clients that wait. Unless a row says "DICT over HTTP", the payee is found in the process by
 a labelled directory (bench/server.py). CPU is processor time per operation; of Python, server + worker
-(and the simulator's in brackets). After each row that pays, the books are checked; a row whose books do not balance
-has no figure.
+(and the simulator's in brackets). "Other cores" is how many cores were busy with what is not part of the run: above
+0.2, trust the processor time and not the rates, and least of all a rate's ratio to pgbench, whose 32 processes win
+against one of Python wherever there is not enough for all. After each row that pays, the books are checked; a row
+whose books do not balance has no figure.
 
 {facts}
 """

@@ -4,18 +4,13 @@ One HTTP call for each payment costs more than the payment itself; the table sho
 """
 
 import argparse
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import uvicorn
-from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from bench.seed import PAYEE, RECIPIENT, RECIPIENT_SINCE
-from lastro import logs
-from lastro.app import create_app, freeze, serving
+from lastro import app, logs
 from lastro.errors import KeyNotFound
 from lastro.providers.network_http import NetworkHttp
 from lastro.providers.protocol import KeyOwner
@@ -24,7 +19,6 @@ from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import PixKey
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
-from lastro.wiring import House, build
 
 ADAPTER = "bench"
 """The name in the provider's row that leads here."""
@@ -51,23 +45,7 @@ def from_environment() -> ASGIApp:
         base_url=settings.network_url,
         secret=settings.network_secret.get_secret_value(),
     )
-    house = build(settings, adapters={ADAPTER: directory})
-    app = create_app(house.bank, docs=settings.docs)
-    app.router.lifespan_context = _lifespan(house)
-    return serving(app)
-
-
-def _lifespan(house: House) -> Callable[[Any], Any]:
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await house.open()
-        freeze()
-        try:
-            yield
-        finally:
-            await house.close()
-
-    return lifespan
+    return app.from_environment({ADAPTER: directory})
 
 
 def main() -> None:

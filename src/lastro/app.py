@@ -25,6 +25,7 @@ from lastro.inbound.router import router as inbound
 from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
 from lastro.pix.payments.router import router as payments
 from lastro.pix.transfers.router import router as transfers
+from lastro.providers.protocol import Provider
 from lastro.settings import Settings
 from lastro.values.text import Text
 from lastro.wiring import House, build
@@ -73,11 +74,11 @@ def serving(app: FastAPI) -> ASGIApp:
     return Gate(app)
 
 
-def from_environment() -> ASGIApp:
-    """What `lastro serve` runs in each of its processes."""
+def from_environment(adapters: Mapping[str, Provider] | None = None) -> ASGIApp:
+    """What `lastro serve` runs in each of its processes; `adapters` are put beside the one to the network."""
     settings = Settings()
     logs.configure(settings.log_level)
-    house = build(settings)
+    house = build(settings, adapters=adapters)
     app = create_app(house.bank, docs=settings.docs)
     app.router.lifespan_context = _lifespan(house)
     return serving(app)

@@ -2,7 +2,7 @@
 
 import enum
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     DateTime,
@@ -21,6 +22,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     Uuid,
+    any_,
+    bindparam,
     func,
     select,
     tuple_,
@@ -217,6 +220,11 @@ def _unavailable() -> Unavailable:
         ),
         retry_after=1,
     )
+
+
+def among(column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """`column = ANY(array)`: one statement whatever their number, where IN is another one to prepare for each."""
+    return column == any_(bindparam(None, list(values), type_=ARRAY(column.type), unique=True))
 
 
 async def page_of(

@@ -47,7 +47,11 @@ def bank_of(request: Request) -> Bank:
     return bank
 
 
-TheBank = Annotated[Bank, Depends(bank_of)]
+async def _the_bank(request: Request) -> Bank:
+    return bank_of(request)  # async: FastAPI would send a plain function to a thread
+
+
+TheBank = Annotated[Bank, Depends(_the_bank)]
 
 
 class StrictRequest(Request):
@@ -124,7 +128,7 @@ async def _read(request: Request, *, takes_body: bool) -> StrictRequest:
     return strict
 
 
-def attempt_of(
+async def attempt_of(
     request: Request,
     _described: Annotated[
         str | None,

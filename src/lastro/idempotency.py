@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, select, text, tuple_
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -42,18 +42,34 @@ class StoredAnswer(Base):
     created_at: Mapped[datetime]
 
 
+_FIND = text(
+    """
+    SELECT i.tenant_id, i.operation, i.key, i.fingerprint, i.status, i.body
+      FROM unnest(:tenant_ids, :operations, :keys) AS asked(tenant_id, operation, key)
+      JOIN idempotency i USING (tenant_id, operation, key)
+    """
+).bindparams(
+    bindparam("tenant_ids", type_=ARRAY(Uuid())),
+    bindparam("operations", type_=ARRAY(Text())),
+    bindparam("keys", type_=ARRAY(Text())),
+)
+
+
 async def find(tx: AsyncSession, attempts: Sequence[Attempt]) -> Mapping[tuple[UUID, str, str], Answer | Unprocessable]:
     """What these attempts were answered before; Unprocessable where the key was used for another question."""
     if not attempts:
         return {}
     asked = {attempt.identity: attempt.fingerprint for attempt in attempts}
     rows = await tx.execute(
-        select(StoredAnswer).where(
-            tuple_(StoredAnswer.tenant_id, StoredAnswer.operation, StoredAnswer.key).in_(list(asked))
-        )
+        _FIND,
+        {
+            "tenant_ids": [tenant_id for tenant_id, _, _ in asked],
+            "operations": [operation for _, operation, _ in asked],
+            "keys": [key for _, _, key in asked],
+        },
     )
     found: dict[tuple[UUID, str, str], Answer | Unprocessable] = {}
-    for row in rows.scalars():
+    for row in rows:
         identity = (row.tenant_id, row.operation, row.key)
         if row.fingerprint == asked[identity]:
             found[identity] = Answer(row.status, row.body, replayed=True)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -66,12 +66,13 @@ def build(
     *,
     clock: Clock | None = None,
     literal_tokens: bool = False,
-    adapters: dict[str, Provider] | None = None,
+    adapters: Mapping[str, Provider] | None = None,
 ) -> House:
     """Put the bank together; nothing is connected yet. `literal_tokens` is for `lastro dev` alone."""
     db = Database(settings.database_url, pool_size=settings.pool_size)
     client = httpx.AsyncClient(
-        limits=httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=30),
+        # Few, for httpx looks through all of them at each call; and given up before a server hangs up at five seconds.
+        limits=httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=4),
         follow_redirects=False,
         trust_env=False,
     )

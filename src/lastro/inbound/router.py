@@ -6,8 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from lastro.errors import NotFound, Unauthorized
 from lastro.http import TheBank
 from lastro.inbound import service
+from lastro.values.text import Text
+
+_REFUSED = Text("Assinatura ausente ou inválida.", "Signature missing or invalid.")
 
 router = APIRouter(prefix="/network", include_in_schema=False)
 
@@ -22,7 +26,10 @@ class Heard(BaseModel):
 @router.post("/{provider_id}/notifications")
 async def notify(provider_id: UUID, request: Request, bank: TheBank) -> Heard:
     """Take in one notification; docs/network.md describes them."""
-    provider = await bank.providers.get(provider_id)
+    try:
+        provider = await bank.providers.get(provider_id)
+    except NotFound as error:  # whoever can not sign shall not learn which providers there are
+        raise Unauthorized(_REFUSED) from error
     notification = provider.speaks.read(request.headers, await request.body())
     refusal = await service.handle(bank, provider.id, notification)
     return Heard(status="ACSP" if refusal is None else "RJCT", reason=refusal)

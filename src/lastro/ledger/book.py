@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lastro.database import among
 from lastro.ledger.models import Balance
 from lastro.ledger.movements import Movement, Pot
 from lastro.values.money import Money
@@ -89,7 +90,7 @@ async def lock(tx: AsyncSession, account_ids: Collection[UUID]) -> dict[UUID, Ho
     """
     rows = await tx.execute(
         select(Balance.account_id, Balance.available, Balance.in_transit, Balance.seq)
-        .where(Balance.account_id.in_(set(account_ids)))
+        .where(among(Balance.account_id, set(account_ids)))
         .order_by(Balance.account_id)
         .with_for_update(key_share=True)
     )
@@ -126,7 +127,7 @@ async def holdings(tx: AsyncSession, account_ids: Collection[UUID]) -> Mapping[U
     """What these accounts hold, read without a lock."""
     rows = await tx.execute(
         select(Balance.account_id, Balance.available, Balance.in_transit, Balance.seq).where(
-            Balance.account_id.in_(set(account_ids))
+            among(Balance.account_id, set(account_ids))
         )
     )
     return {row.account_id: Holdings(row.available, row.in_transit, row.seq) for row in rows}

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lastro.database import Base
+from lastro.database import Base, among
 from lastro.values.money import Money
 
 
@@ -41,5 +41,5 @@ class InboxRow(Base):
 
 async def known(tx: AsyncSession, ids: Collection[str]) -> Mapping[str, InboxRow]:
     """The messages among these that were judged before."""
-    rows = await tx.execute(select(InboxRow).where(InboxRow.end_to_end_id.in_(list(ids))))
+    rows = await tx.execute(select(InboxRow).where(among(InboxRow.end_to_end_id, ids)))
     return {row.end_to_end_id: row for row in rows.scalars()}

@@ -232,8 +232,8 @@ def notification_in(body: bytes) -> Notification:
     match _NOTIFICATION.validate_python(strict_json(body)):
         case _PaymentReceived(payment=payment):
             return PixReceived(
-                end_to_end_id=EndToEndId.parse(payment.end_to_end_id),
-                amount=_some_money(payment.amount),
+                end_to_end_id=_payment_id(payment.end_to_end_id),
+                amount=Money.parse(payment.amount),  # zero has its own answer, AM01
                 payer=Party(payment.payer.name, TaxId.parse(payment.payer.tax_id), _account_in(payment.payer.account)),
                 payee_tax_id=TaxId.parse(payment.payee.tax_id),
                 payee_account=_account_in(payment.payee.account),
@@ -273,6 +273,12 @@ def _some_money(text: str) -> Money:
     if not (amount := Money.parse(text)):
         raise ValueError("nobody sends nothing")
     return amount
+
+
+def _payment_id(text: str) -> EndToEndId:
+    if (end_to_end_id := EndToEndId.parse(text)).is_return:
+        raise ValueError("the id of a return")
+    return end_to_end_id
 
 
 def _time_in(text: str) -> datetime:

@@ -497,7 +497,7 @@ async def test_a_body_that_is_no_notification_is_refused(customer: Account, body
 async def test_a_provider_that_nobody_has_is_not_found(customer: Account) -> None:
     body = json.dumps(await notice(customer)).encode()
 
-    for provider, status in ((str(uuid4()), 404), ("x", 400)):
+    for provider, status in ((str(uuid4()), 401), ("x", 400)):
         path = f"/network/{provider}/notifications"
         answered = await customer.tenant.world.http.post(
             path, content=body, headers=signed(customer.tenant.world, body)

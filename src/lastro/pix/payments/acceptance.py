@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Text, Uuid, bindparam, select, text, tuple_
+from sqlalchemy import ARRAY, BigInteger, DateTime, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import idempotency
 from lastro.accounts.models import Account
 from lastro.attempt import Answer, Attempt
+from lastro.database import among
 from lastro.errors import BankError
 from lastro.ledger import book
 from lastro.outbox import queue
@@ -67,7 +68,7 @@ async def prepare(tx: AsyncSession, questions: Sequence[Question]) -> list[Answe
             Account.branch,
             Account.account_number,
             Account.type,
-        ).where(Account.id.in_({each.account_id for each in questions}))
+        ).where(among(Account.id, {each.account_id for each in questions}))
     )
     payers = {
         row.id: Payer(
@@ -123,13 +124,17 @@ def _answer(ready: ReadyOrder) -> Answer:
 async def _lock(tx: AsyncSession, account_ids: set[UUID]) -> Mapping[UUID, PayingAccount]:
     """Lock the balances first, then read the accounts: a status that changed while we waited must be seen."""
     money = await book.lock(tx, account_ids)
-    rows = await tx.execute(select(Account.id, Account.tenant_id, Account.status).where(Account.id.in_(money)))
+    rows = await tx.execute(select(Account.id, Account.tenant_id, Account.status).where(among(Account.id, money)))
     return {row.id: PayingAccount(row.tenant_id, row.status, money[row.id].available) for row in rows}
 
 
 async def _committed(tx: AsyncSession, orders: Sequence[ReadyOrder]) -> set[UUID]:
-    pairs = [(each.order.account_id, each.id) for each in orders]
-    rows = await tx.execute(select(PixPayment.id).where(tuple_(PixPayment.account_id, PixPayment.id).in_(pairs)))
+    rows = await tx.execute(
+        select(PixPayment.id).where(
+            among(PixPayment.account_id, {each.order.account_id for each in orders}),
+            among(PixPayment.id, {each.id for each in orders}),
+        )
+    )
     return set(rows.scalars())
 
 

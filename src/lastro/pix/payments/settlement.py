@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, select, text, tuple_
+from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
 from lastro.bank import Bank
+from lastro.database import among
 from lastro.ledger import book
 from lastro.logs import logger
 from lastro.outbox import queue
@@ -67,7 +68,9 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
 
 async def _open(tx: AsyncSession, keys: Collection[PaymentKey]) -> Mapping[PaymentKey, PixPayment]:
     query = select(PixPayment).where(
-        tuple_(PixPayment.account_id, PixPayment.id).in_(list(keys)), PixPayment.status == PaymentStatus.PROCESSING
+        among(PixPayment.account_id, {account_id for account_id, _ in keys}),
+        among(PixPayment.id, {payment_id for _, payment_id in keys}),
+        PixPayment.status == PaymentStatus.PROCESSING,
     )
     return {(row.account_id, row.id): row for row in (await tx.execute(query)).scalars()}
 
@@ -193,9 +196,11 @@ def _news(payment: PixPayment, edge: Edge) -> News:
 async def _look_for_contradictions(tx: AsyncSession, late: Sequence[Verdict]) -> None:
     if not late:
         return
-    keys = [(verdict.account_id, verdict.payment_id) for verdict in late]
     rows = await tx.execute(
-        select(PixPayment.id, PixPayment.status).where(tuple_(PixPayment.account_id, PixPayment.id).in_(keys))
+        select(PixPayment.id, PixPayment.status).where(
+            among(PixPayment.account_id, {verdict.account_id for verdict in late}),
+            among(PixPayment.id, {verdict.payment_id for verdict in late}),
+        )
     )
     stands: dict[UUID, PaymentStatus] = {row.id: row.status for row in rows}
     for verdict in late:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account, AccountNumber
 from lastro.attempt import Overtaken
+from lastro.database import among
 from lastro.ledger import book
 from lastro.ledger.movements import receive
 from lastro.pix import inbox
@@ -70,17 +71,19 @@ async def accept(tx: AsyncSession, arrivals: Sequence[Arrival]) -> list[Verdict]
 
 
 async def _lock(tx: AsyncSession, addresses: set[Address]) -> Mapping[Address, ReceivingAccount]:
-    key = tuple_(AccountNumber.provider_id, AccountNumber.branch, AccountNumber.account_number)
-    numbers = (await tx.execute(select(AccountNumber).where(key.in_(list(addresses))))).scalars().all()
-    money = await book.lock(tx, {row.account_id for row in numbers})
     rows = await tx.execute(
-        select(Account.id, Account.tenant_id, Account.status, Account.holder_document, Account.type).where(
-            Account.id.in_(money)
+        select(AccountNumber).where(
+            among(AccountNumber.provider_id, {provider_id for provider_id, _, _ in addresses}),
+            among(AccountNumber.account_number, {number for _, _, number in addresses}),
         )
     )
+    numbers = [row for row in rows.scalars() if (row.provider_id, row.branch, row.account_number) in addresses]
+    money = await book.lock(tx, {row.account_id for row in numbers})
+    facts = select(Account.id, Account.tenant_id, Account.status, Account.holder_document, Account.type)
+    found = await tx.execute(facts.where(among(Account.id, money)))
     accounts = {
         row.id: ReceivingAccount(row.id, row.tenant_id, row.status, row.holder_document, row.type, money[row.id].total)
-        for row in rows
+        for row in found
     }
     return {(row.provider_id, row.branch, row.account_number): accounts[row.account_id] for row in numbers}
 
