@@ -134,7 +134,8 @@ def _number(value: float | None, digits: int) -> str:
 
 def derived(found: Sequence[Line]) -> dict[str, float]:
     """Ratios between rows of the same run that a later change may be held to."""
-    by_name = {line.name: line for line in found if not line.flaws}
+    # A window so short that nothing was answered in it has no ratios.
+    by_name = {line.name: line for line in found if not line.flaws and line.per_second}
     post, limit = by_name.get("post_64"), by_name.get("pgbench_spread")
     ratios: dict[str, float] = {}
     if post and post.p50_milliseconds and post.p99_milliseconds:

@@ -239,6 +239,7 @@ async def test_what_takes_too_long_is_answered_as_unknown_and_still_happens(
 
     assert (given_up.status, given_up.code) == (503, "UNAVAILABLE")
     assert given_up.response.headers["retry-after"] == "1"
+    assert given_up.body["message"].startswith("O processamento passou do prazo")
     repeated = await account.pays(1.00, headers=key)
     assert repeated.status == 201
     assert (await tenant.get("/pix/payments")).body["meta"]["totalItems"] == 1

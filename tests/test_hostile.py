@@ -369,7 +369,6 @@ async def test_no_name_breaks_its_line(tenant: Tenant, name: str) -> None:
         assert (await tenant.post(path, kind, attributes)).status == 400
 
 
-@pytest.mark.xfail(strict=True, reason="incoming models also understand the names of the code: provider_id")
 async def test_a_field_has_one_name(tenant: Tenant) -> None:
     application = tenant.application()
     application["holder_name"] = application.pop("holderName")

@@ -203,8 +203,12 @@ async def test_the_leases_of_a_dead_worker_are_taken_over_and_those_of_a_living_
     assert [each.reference for each in await claim(quiet)] == [dead]
 
     await ear.close()
-    async with quiet.bank.db.transaction() as tx:
-        assert await queue.take_over(tx) >= 1
+
+    async def taken_over() -> bool:
+        async with quiet.bank.db.transaction() as tx:
+            return await queue.take_over(tx) >= 1
+
+    await until(taken_over)
 
 
 async def test_a_ring_wakes_an_ear_and_rings_that_come_together_are_one(quiet: House, urls: Urls) -> None:

@@ -10,7 +10,7 @@ from lastro.accounts.order import UNCHANGED, Alteration, Application
 from lastro.accounts.states import AccountStatus
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
-from lastro.jsonapi.document import Body, Change, Collection, Document, Resource, Schema, SelfLink, link
+from lastro.jsonapi.document import Body, Change, Collection, Document, Incoming, Resource, Schema, SelfLink, link
 from lastro.jsonapi.fields import Metadata, Reais, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
 from lastro.ledger.book import Holdings
@@ -25,7 +25,7 @@ _NOTHING = Text("Informe holderName ou metadata.", "Give holderName or metadata.
 _NULL_NAME = Text("Não pode ser nulo.", "May not be null.")
 
 
-class NewAccount(Schema):
+class NewAccount(Incoming):
     """What a client sends to open an account."""
 
     provider_id: Annotated[UUID, Field(description="ID do provedor bancário")]
@@ -53,7 +53,7 @@ def document_flaw(text: Text) -> Validation:
     return Validation(text, flaws=[Flaw(text, pointer="/data/attributes/holderDocument")])
 
 
-class AccountChanges(Schema):
+class AccountChanges(Incoming):
     """What a client may change."""
 
     holder_name: HolderName | None = None

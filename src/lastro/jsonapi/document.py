@@ -31,6 +31,12 @@ class Schema(BaseModel):
     )
 
 
+class Incoming(Schema):
+    """What clients send: each field under its one name on the wire, never under the name of the code."""
+
+    model_config = ConfigDict(validate_by_name=False, validate_by_alias=True)
+
+
 class SelfLink(Schema):
     """Where the thing can be read again."""
 
@@ -82,14 +88,14 @@ class Collection(Schema, Generic[Kind, Attributes]):
     links: ListLinks
 
 
-class BodyData(Schema, Generic[Kind, Attributes]):
+class BodyData(Incoming, Generic[Kind, Attributes]):
     """What a client sends inside `data`."""
 
     type: Kind
     attributes: Attributes
 
 
-class Body(Schema, Generic[Kind, Attributes]):
+class Body(Incoming, Generic[Kind, Attributes]):
     """What a client sends to create something; ids are ours to give."""
 
     data: BodyData[Kind, Attributes]
@@ -101,7 +107,7 @@ class ChangeData(BodyData[Kind, Attributes], Generic[Kind, Attributes]):
     id: UUID | None = None
 
 
-class Change(Schema, Generic[Kind, Attributes]):
+class Change(Incoming, Generic[Kind, Attributes]):
     """What a client sends to change something."""
 
     data: ChangeData[Kind, Attributes]

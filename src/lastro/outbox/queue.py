@@ -86,7 +86,8 @@ _TAKE_OVER = text(
     UPDATE outbox SET due_at = clock_timestamp(), leased_by = NULL
      WHERE leased_by IS NOT NULL
        AND leased_by NOT IN (SELECT objid::bigint FROM pg_locks
-                              WHERE locktype = 'advisory' AND classid = :workers AND granted)
+                              WHERE locktype = 'advisory' AND classid = :workers AND granted
+                                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
     """
 )
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
-from lastro.jsonapi.document import Body, Collection, Document, Resource, Schema, SelfLink, link
+from lastro.jsonapi.document import Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
 from lastro.jsonapi.fields import Amount, Reais, Timestamp, line
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.payments.models import PixPayment
@@ -21,7 +21,7 @@ Kind = Literal["pix-payments"]
 Description = Annotated[str, *line(140)]
 
 
-class NewPayment(Schema):
+class NewPayment(Incoming):
     """What a client sends to pay."""
 
     account_id: Annotated[UUID, Field(description="ID da conta de origem")]
