@@ -191,5 +191,6 @@ def write(directory: Path, conditions: Mapping[str, Any], rounds: Sequence[Seque
     """results.json and RESULTS.md."""
     found = lines(rounds)
     content = json.dumps(document(conditions, rounds, found), indent=1, ensure_ascii=False)
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / "results.json").write_text(content + "\n")
     (directory / "RESULTS.md").write_text(page(conditions, found))

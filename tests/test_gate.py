@@ -16,6 +16,7 @@ import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from build import API, JOAO, Tenant, World, a_cpf, until
 from lastro import gate, logs, metrics
@@ -599,6 +600,24 @@ async def test_of_a_bug_the_client_learns_an_id_and_the_log_the_rest(
     for personal in (cpf, "a@b.example", "+5511987654321", token):
         assert personal not in log.getvalue()
     assert [line["status"] for line in lines(log) if line["event"] == "answered"] == [500]
+
+
+async def test_a_row_that_postgres_refuses_stays_out_of_the_log(world: World, tenant: Tenant, log: io.StringIO) -> None:
+    account = await tenant.account(holderName="Fulana de Tal Ltda")
+    app = create_app(world.bank)
+
+    @app.get("/bug")
+    async def bug() -> None:
+        async with world.bank.db.transaction() as tx:
+            await tx.execute(text("UPDATE accounts SET status = 'NONE' WHERE id = :id"), {"id": account.id})
+
+    async with client_of(app) as client:
+        assert (await client.get("/bug")).status_code == 500
+
+    (found,) = (line for line in lines(log) if line["event"] == "unhandled")
+    assert "CheckViolationError" in found["exception"]
+    for personal in ("Fulana", account.id, re.sub(r"\D", "", (await account.attributes())["holderDocument"])):
+        assert personal not in found["exception"]
 
 
 @asynccontextmanager

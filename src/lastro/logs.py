@@ -15,6 +15,7 @@ _PERSONAL = re.compile(
     r"|\+[1-9][0-9]{7,14}\b"  # phone
     r"|[^\s@\"'<>]{1,64}@[^\s@\"'<>]{1,255}"  # e-mail
     r"|\blastro_(?:live|test)_[A-Za-z0-9_-]+"  # token
+    r"|(?<=DETAIL:  ).*"  # where Postgres prints the row that it refused
 )
 
 
