@@ -20,6 +20,7 @@ from lastro import demo
 from lastro.dev import HOST, databases, household
 from lastro.embedded import Postgres, data_directory, postgres
 from lastro.migrations import upgrade
+from lastro.serving import OPTIONS
 from lastro.settings import Settings
 from lastro.simulator.app import MOUNTED_AT
 from lastro.wiring import House, build
@@ -93,7 +94,7 @@ async def world(urls: Urls) -> AsyncIterator[World]:
     settings = settings_for(urls, port)
     base = f"http://{HOST}:{port}"
     async with household(settings) as living:
-        server = Server(uvicorn.Config(living.app, lifespan="off", log_config=None, access_log=False))
+        server = Server(uvicorn.Config(living.app, lifespan="off", **OPTIONS))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=30) as client:
             await demo.seed(living.bank, settings.token_pepper.get_secret_value().encode(), f"{base}{MOUNTED_AT}")

@@ -73,6 +73,8 @@ def serve(processes: Annotated[int, typer.Option(min=1, max=64, help="Server pro
 
     import uvicorn
 
+    from lastro.serving import OPTIONS
+
     settings = _settings()
     logs.configure(settings.log_level)
     if processes > 1:
@@ -83,10 +85,7 @@ def serve(processes: Annotated[int, typer.Option(min=1, max=64, help="Server pro
         host=settings.host,
         port=settings.port,
         workers=processes,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=15,
+        **OPTIONS,
     )
 
 
@@ -123,6 +122,7 @@ def simulator() -> None:
     import uvicorn
 
     from lastro.clock import Clock
+    from lastro.serving import OPTIONS
     from lastro.simulator.app import standalone
     from lastro.simulator.network import SimulatorSettings
 
@@ -135,7 +135,7 @@ def simulator() -> None:
         secret=settings.network_secret.get_secret_value(),
         deliver_to=settings.simulator_deliver_to,
     )
-    uvicorn.run(standalone(network, Clock()), host=settings.host, port=settings.port, log_config=None, access_log=False)
+    uvicorn.run(standalone(network, Clock()), host=settings.host, port=settings.port, **OPTIONS)
 
 
 @app.command()

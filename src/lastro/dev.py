@@ -25,6 +25,7 @@ from lastro.clock import Clock
 from lastro.embedded import Postgres, postgres
 from lastro.errors import SetupError
 from lastro.migrations import upgrade
+from lastro.serving import OPTIONS
 from lastro.settings import Settings
 from lastro.simulator.app import MOUNTED_AT, Simulator
 from lastro.simulator.network import SimulatorSettings
@@ -158,7 +159,7 @@ class _Server(uvicorn.Server):
 
 async def _serve(settings: Settings, cluster: Postgres, listener: socket.socket, started_at: float) -> None:
     async with household(settings) as living:
-        config = uvicorn.Config(living.app, lifespan="off", log_config=None, access_log=False, server_header=False)
+        config = uvicorn.Config(living.app, lifespan="off", **OPTIONS)
         server = _Server(config)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
