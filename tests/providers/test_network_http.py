@@ -311,7 +311,7 @@ def signed_nonsense() -> list[bytes]:
     }
     flaws: list[dict[str, Any]] = [
         {"amount": 1.0},
-        {"amount": "0.00"},
+        {"endToEndId": "D00000000202611212325HcTC2l72Sx1"},
         {"amount": "-1.00"},
         {"endToEndId": "E1"},
         {"txid": "a b"},

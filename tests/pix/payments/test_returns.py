@@ -1,0 +1,116 @@
+"""What comes back of a payment that we sent: credited once, never more than was sent, REVERSED when whole."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from lastro.attempt import Overtaken
+from lastro.pix.payments import returns, settlement
+from lastro.pix.payments.order import ReadyOrder
+from lastro.pix.payments.settlement import Verdict
+from lastro.providers.protocol import Rejected, ReturnReceived, Settled
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.money import Money
+from lastro.wiring import House
+from pix.payments.test_acceptance import Shop
+from pix.payments.test_settlement import payment
+
+
+@pytest.fixture
+async def shop(quiet: House) -> Shop:
+    return await Shop.open(quiet)
+
+
+async def sent(shop: Shop, centavos: int, outcome: Settled | Rejected | None = None) -> ReadyOrder:
+    """A payment with this outcome, out of an account that had 100."""
+    order = shop.order(await shop.account(100), centavos)
+    await shop.accept(order)
+    verdict = Verdict(order.order.account_id, order.id, outcome or Settled(datetime.now(UTC), "ref"))
+    async with shop.house.bank.db.transaction() as tx:
+        await settlement.conclude(tx, [verdict], now=shop.house.bank.now())
+    return order
+
+
+def a_return(order: ReadyOrder, centavos: int) -> ReturnReceived:
+    now = datetime.now(UTC)
+    return ReturnReceived(EndToEndId.new_return("18236120", now), order.end_to_end_id, Money(centavos), "MD06", now)
+
+
+async def take(shop: Shop, returned: ReturnReceived) -> str | None:
+    async with shop.house.bank.db.transaction() as tx:
+        return await returns.take_back(tx, shop.provider_id, returned, now=shop.house.bank.now())
+
+
+async def test_a_part_is_credited_and_the_payment_stays_completed(shop: Shop) -> None:
+    order = await sent(shop, 60)
+    assert await take(shop, a_return(order, 20)) is None
+    row = await payment(shop, order.id)
+    assert (row.status, row.returned) == ("COMPLETED", Money(20))
+    assert await shop.available(order.order.account_id) == 60
+
+
+async def test_the_rest_makes_it_reversed_with_news(shop: Shop) -> None:
+    order = await sent(shop, 60)
+    await take(shop, a_return(order, 20))
+    assert await take(shop, a_return(order, 40)) is None
+    assert (await payment(shop, order.id)).status == "REVERSED"
+    assert await shop.available(order.order.account_id) == 100
+    assert await shop.count("events", order.order.account_id) == 2
+
+
+async def test_more_than_is_left_is_refused(shop: Shop) -> None:
+    order = await sent(shop, 60)
+    await take(shop, a_return(order, 50))
+    assert await take(shop, a_return(order, 11)) == "AM09"
+    assert await take(shop, a_return(order, 10)) is None
+    assert await take(shop, a_return(order, 1)) == "AM09"
+
+
+async def test_the_same_return_is_credited_once_and_answered_alike(shop: Shop) -> None:
+    order = await sent(shop, 60)
+    good, bad = a_return(order, 20), a_return(order, 61)
+    for _ in range(3):
+        assert await take(shop, good) is None
+        assert await take(shop, bad) == "AM09"
+    assert await shop.available(order.order.account_id) == 60
+
+
+async def test_what_was_never_settled_can_not_come_back(shop: Shop) -> None:
+    failed = await sent(shop, 60, Rejected("AC03"))
+    assert await take(shop, a_return(failed, 10)) == "FF08"
+    waiting = shop.order(await shop.account(100), 60)
+    await shop.accept(waiting)
+    assert await take(shop, a_return(waiting, 10)) == "FF08"
+    assert await shop.available(waiting.order.account_id) == 40
+
+
+async def test_another_banks_payment_can_not_come_back_here(shop: Shop, quiet: House) -> None:
+    order = await sent(shop, 60)
+    stranger = await Shop.open(quiet)
+    assert await take(stranger, a_return(order, 10)) == "FF08"
+    assert await shop.available(order.order.account_id) == 40
+
+
+async def test_deliveries_at_once_credit_once(shop: Shop) -> None:
+    order = await sent(shop, 60)
+    returned = a_return(order, 20)
+
+    async def deliver() -> str | None:
+        try:
+            return await take(shop, returned)
+        except Overtaken:
+            return await take(shop, returned)
+
+    assert await asyncio.gather(*(deliver() for _ in range(8))) == [None] * 8
+    assert await shop.available(order.order.account_id) == 60
+
+
+async def test_the_inbox_says_which_payment_came_back(shop: Shop) -> None:
+    order = await sent(shop, 60)
+    returned = a_return(order, 20)
+    await take(shop, returned)
+    async with shop.house.bank.db.transaction() as tx:
+        query = text("SELECT original_id FROM inbox WHERE end_to_end_id = :id")
+        assert (await tx.execute(query, {"id": returned.return_id})).scalar_one() == order.id
