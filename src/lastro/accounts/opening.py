@@ -8,7 +8,6 @@ from lastro.accounts.models import Account, AccountNumber
 from lastro.accounts.service import cross
 from lastro.accounts.states import AccountStatus
 from lastro.bank import Bank
-from lastro.errors import BankError
 from lastro.ledger import book
 from lastro.outbox import queue
 from lastro.outbox.queue import Claimed, Waiting
@@ -25,7 +24,7 @@ async def open_accounts(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Wait
     for each in claimed:
         try:
             await _open(bank, each)
-        except BankError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next account has its turn
             waiting.append(Waiting(each, f"{type(error).__name__}: {error}"))
     return waiting
 

@@ -169,6 +169,8 @@ def _settled(node: Any, depth: int, size: _Size) -> Any:
             return float(node)
         case int():
             size.bytes += len(str(node))
+            if abs(node) > 2**53:
+                raise Invalid(_METADATA_NUMBER)
         case _:
             size.bytes += 5
     return node

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lastro.database import among
 from lastro.outbox.models import Alert, PromiseRow
 
 LEASE_SECONDS = 10
@@ -37,6 +38,16 @@ class Claimed:
     account_id: UUID
     reference: UUID
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something that a human must look at."""
+
+    kind: str
+    account_id: UUID
+    reference: UUID
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,22 +210,28 @@ async def postpone(tx: AsyncSession, waiting: Sequence[Waiting], *, worker: int)
 
 
 async def give_up(tx: AsyncSession, waiting: Sequence[Waiting]) -> None:
-    """Stop hurrying and tell a human, once. Money that is owed a verdict is still asked about, every hour."""
-    if not waiting:
+    """Stop hurrying and tell a human. Money that is owed a verdict is still asked about, every hour."""
+    await alert(
+        tx,
+        [
+            Concern(f"given_up:{each.claimed.topic}", each.claimed.account_id, each.claimed.reference, each.why)
+            for each in waiting
+        ],
+    )
+
+
+async def alert(tx: AsyncSession, concerns: Sequence[Concern]) -> None:
+    """Leave notes for a human, in the transaction of what caused them; one of a kind for each reference."""
+    if not concerns:
         return
     told = await tx.execute(
-        select(Alert.kind, Alert.reference).where(Alert.reference.in_([each.claimed.reference for each in waiting]))
+        select(Alert.kind, Alert.reference).where(among(Alert.reference, {each.reference for each in concerns}))
     )
     known = {(row.kind, row.reference) for row in told}
-    for each in waiting:
-        kind, owed = f"given_up:{each.claimed.topic}", each.claimed
-        if (kind, owed.reference) not in known:
-            alert(tx, kind=kind, account_id=owed.account_id, reference=owed.reference, detail=each.why)
-
-
-def alert(tx: AsyncSession, *, kind: str, account_id: UUID, reference: UUID, detail: str) -> None:
-    """Leave a note for a human, in the same transaction as what caused it."""
-    tx.add(Alert(kind=kind, account_id=account_id, reference=reference, detail=detail))
+    for each in concerns:
+        if (each.kind, each.reference) not in known:
+            known.add((each.kind, each.reference))
+            tx.add(Alert(kind=each.kind, account_id=each.account_id, reference=each.reference, detail=each.detail))
 
 
 async def take_over(tx: AsyncSession) -> int:

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
+from lastro.accounts import service as accounts
 from lastro.attempt import Overtaken
+from lastro.auth.caller import Caller
+from lastro.errors import Unavailable
 from lastro.pix.payments import returns, settlement
 from lastro.pix.payments.order import ReadyOrder
 from lastro.pix.payments.settlement import Verdict
@@ -80,10 +83,32 @@ async def test_the_same_return_is_credited_once_and_answered_alike(shop: Shop) -
 async def test_what_was_never_settled_can_not_come_back(shop: Shop) -> None:
     failed = await sent(shop, 60, Rejected("AC03"))
     assert await take(shop, a_return(failed, 10)) == "FF08"
+
+
+async def test_a_return_that_is_faster_than_our_own_answer_is_asked_for_again(shop: Shop) -> None:
+    """The network settled, its answer was lost: to refuse the return for good would lose the money."""
     waiting = shop.order(await shop.account(100), 60)
     await shop.accept(waiting)
-    assert await take(shop, a_return(waiting, 10)) == "FF08"
-    assert await shop.available(waiting.order.account_id) == 40
+    returned = a_return(waiting, 10)
+    with pytest.raises(Unavailable):
+        await take(shop, returned)
+    verdict = Verdict(waiting.order.account_id, waiting.id, Settled(datetime.now(UTC), "ref"))
+    async with shop.house.bank.db.transaction() as tx:
+        await settlement.conclude(tx, [verdict], now=shop.house.bank.now())
+    assert await take(shop, returned) is None
+    assert await shop.available(waiting.order.account_id) == 50
+
+
+async def test_a_closed_account_takes_nothing_back_and_a_blocked_one_does(shop: Shop) -> None:
+    order = await sent(shop, 100)
+    bank = shop.house.bank
+    caller = Caller(shop.tenant_id, "test", frozenset())
+    await accounts.block(bank, caller, order.order.account_id, None)
+    assert await take(shop, a_return(order, 10)) is None
+    empty = await sent(shop, 100)
+    await accounts.close(bank, caller, empty.order.account_id, None)
+    assert await take(shop, a_return(empty, 10)) == "AC07"
+    assert await shop.available(empty.order.account_id) == 0
 
 
 async def test_another_banks_payment_can_not_come_back_here(shop: Shop, quiet: House) -> None:

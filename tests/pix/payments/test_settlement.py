@@ -30,6 +30,7 @@ class Scripted:
         self.asked: list[str] = []
         self.answer: Callable[[Instruction], Outcome] = lambda _: Settled(datetime.now(UTC), "ref")
         self.fate: Outcome | None = None
+        self.deaf_to = ""
 
     async def settle(self, instructions: Sequence[Instruction]) -> Sequence[Outcome]:
         self.settled += instructions
@@ -37,6 +38,8 @@ class Scripted:
 
     async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
         self.asked.append(end_to_end_id)
+        if end_to_end_id == self.deaf_to:
+            raise ProviderUnavailable(Text("", ""))
         return self.fate
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
@@ -157,6 +160,7 @@ async def test_a_worker_that_was_thought_dead_changes_nothing(shop: Shop, networ
     await shop.accept(order)
     first, second = await claim(shop), await claim(shop)
 
+    network.fate = Settled(datetime.now(UTC), "ref")
     await settlement.settle(shop.house.bank, first)
     await settlement.settle(shop.house.bank, second)
 
@@ -169,6 +173,7 @@ async def test_two_workers_at_once_settle_once(shop: Shop, network: Scripted) ->
     orders = [shop.order(account_id, 10) for _ in range(20)]
     await shop.accept(*orders)
     claims = [await claim(shop) for _ in range(4)]
+    network.fate = Settled(datetime.now(UTC), "ref")
 
     await asyncio.gather(*(settlement.settle(shop.house.bank, claimed) for claimed in claims))
 
@@ -195,6 +200,41 @@ async def test_the_second_verdict_does_not_undo_the_first(shop: Shop) -> None:
     assert (await payment(shop, order.id)).status == "FAILED"
     assert await shop.available(account_id) == 100
     assert await alerts(shop, order.id) == ["contradiction"]
+
+
+async def test_a_notification_is_compared_with_the_answer_to_our_own_question(shop: Shop, network: Scripted) -> None:
+    """A notification concluded the payment while our question was open: if the answer differs, a human must know."""
+    account_id = await shop.account(100)
+    lied_about, told_truly = shop.order(account_id, 10), shop.order(account_id, 20)
+    await shop.accept(lied_about, told_truly)
+    claimed = await claim(shop)
+    bank = shop.house.bank
+    for order, outcome in ((lied_about, Rejected("AB03")), (told_truly, Settled(datetime.now(UTC), "ref"))):
+        async with bank.db.transaction() as tx:
+            await settlement.hear(tx, shop.provider_id, order.end_to_end_id, outcome, now=bank.now())
+    network.fate = Settled(datetime.now(UTC), "ref")
+
+    for _ in range(2):
+        assert not await settlement.settle(bank, claimed)
+
+    assert network.settled == []
+    assert await alerts(shop, lied_about.id) == ["contradiction"]
+    assert await alerts(shop, told_truly.id) == []
+
+
+async def test_one_payment_that_can_not_be_asked_about_keeps_nobody_waiting(shop: Shop, network: Scripted) -> None:
+    account_id = await shop.account(100)
+    orders = [shop.order(account_id, 10) for _ in range(3)]
+    await shop.accept(*orders)
+    for order in orders:
+        await age(shop, order.id, settlement.RESEND_WITHIN + timedelta(minutes=1))
+    network.fate = Rejected("AB03")
+    network.deaf_to = orders[1].end_to_end_id
+
+    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+
+    assert waiting.claimed.reference == orders[1].id
+    assert (await payment(shop, orders[2].id)).status == "FAILED"
 
 
 async def test_another_providers_word_on_our_payment_is_not_heard(shop: Shop, quiet: House) -> None:

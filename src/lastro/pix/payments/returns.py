@@ -7,8 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lastro.accounts.models import Account
+from lastro.accounts.states import AccountStatus
 from lastro.attempt import Overtaken
 from lastro.database import constraint_of
+from lastro.errors import Unavailable
 from lastro.ledger import book
 from lastro.ledger.movements import receive
 from lastro.pix import inbox
@@ -17,23 +20,33 @@ from lastro.pix.payments import resources
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.states import EDGES, PaymentStatus
 from lastro.providers.protocol import ReturnReceived
+from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 from lastro.webhooks.announce import News, announce
 
 UNKNOWN_ORIGINAL = "FF08"
 MORE_THAN_LEFT = "AM09"
+ACCOUNT_CLOSED = "AC07"
+
+_NOT_YET = Text(
+    "O pagamento original ainda não foi concluído aqui; repita em instantes.",
+    "The original payment is not concluded here yet; repeat in a moment.",
+)
 
 
 async def take_back(tx: AsyncSession, provider_id: UUID, returned: ReturnReceived, *, now: datetime) -> str | None:
     """Credit a return and say what refuses it, if anything does. The same return always gets the same answer.
 
-    Raises Overtaken when another delivery of it was faster.
+    It is the customer's own money, so a blocked account takes it too; a closed one can not. Raises Overtaken when
+    another delivery of it was faster, Unavailable while we do not know yet that the payment settled at all.
     """
     earlier = (await inbox.known(tx, [returned.return_id])).get(returned.return_id)
     if earlier is not None:
         return earlier.rejected_with
     payment = await _original(tx, provider_id, returned)
-    refusal = _refusal(payment, returned)
+    if payment is not None and payment.status is PaymentStatus.PROCESSING:
+        raise Unavailable(_NOT_YET, retry_after=1)
+    refusal = _refusal(payment, returned) or await _closed(tx, payment)
     reference = new_id(now)
     await _write_down(tx, provider_id, returned, payment, reference, refusal, now)
     if payment is not None and refusal is None:
@@ -58,6 +71,14 @@ def _refusal(payment: PixPayment | None, returned: ReturnReceived) -> str | None
     if not returned.amount or payment.returned + returned.amount > payment.amount:
         return MORE_THAN_LEFT
     return None
+
+
+async def _closed(tx: AsyncSession, payment: PixPayment | None) -> str | None:
+    """Behind the balance's lock, so that the account can not close meanwhile."""
+    if payment is None:
+        return None
+    status = (await tx.execute(select(Account.status).where(Account.id == payment.account_id))).scalar_one()
+    return ACCOUNT_CLOSED if status is AccountStatus.CLOSED else None
 
 
 async def _write_down(  # noqa: PLR0917 - one fact each

@@ -4,7 +4,8 @@ An exception from the network means that nothing is known: the payment stays PRO
 instruction under the same end-to-end id goes out again later. A payment is never failed out of ignorance.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,7 +19,7 @@ from lastro.database import among
 from lastro.ledger import book
 from lastro.logs import logger
 from lastro.outbox import queue
-from lastro.outbox.queue import Claimed, Waiting
+from lastro.outbox.queue import Claimed, Concern, Waiting
 from lastro.pix.payments import resources
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.states import EDGES, Edge, PaymentStatus
@@ -49,16 +50,15 @@ class Verdict:
 async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Bring these payments to their networks and conclude the ones that got a verdict; says which must wait."""
     async with bank.db.transaction() as tx:
-        payments = await _open(tx, [(each.account_id, each.reference) for each in claimed])
-    outcomes = await _ask(bank, list(payments.values()))
+        payments = await _read(tx, [(each.account_id, each.reference) for each in claimed])
+    outcomes = await _ask(bank, payments)
     verdicts = [
         Verdict(payment.account_id, payment.id, outcome)
-        for payment in payments.values()
+        for payment in payments
         if isinstance(outcome := outcomes[payment.id], Settled | Rejected)
     ]
     decided = {verdict.payment_id for verdict in verdicts}
-    # A promise whose payment is not PROCESSING any more was kept by somebody else.
-    kept = [each for each in claimed if each.reference in decided or (each.account_id, each.reference) not in payments]
+    kept = [each for each in claimed if each.reference in decided]
     async with bank.db.transaction() as tx:
         await conclude(tx, verdicts, now=bank.now())
         await queue.keep(tx, [each.id for each in kept])
@@ -66,13 +66,12 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     return [Waiting(each, str(outcomes[each.reference])) for each in claimed if each not in kept]
 
 
-async def _open(tx: AsyncSession, keys: Collection[PaymentKey]) -> Mapping[PaymentKey, PixPayment]:
+async def _read(tx: AsyncSession, keys: Collection[PaymentKey]) -> Sequence[PixPayment]:
     query = select(PixPayment).where(
         among(PixPayment.account_id, {account_id for account_id, _ in keys}),
         among(PixPayment.id, {payment_id for _, payment_id in keys}),
-        PixPayment.status == PaymentStatus.PROCESSING,
     )
-    return {(row.account_id, row.id): row for row in (await tx.execute(query)).scalars()}
+    return (await tx.execute(query)).scalars().all()
 
 
 class Unknown(str):
@@ -82,33 +81,42 @@ class Unknown(str):
 
 
 async def _ask(bank: Bank, payments: Sequence[PixPayment]) -> dict[UUID, Outcome | Unknown]:
-    """One call for each provider, with what may be sent (again); old ones are only asked about.
+    """One call for each provider, with what may be sent (again). What one does not answer keeps nobody else waiting.
 
-    What one provider does not answer is unknown, and keeps nobody else waiting.
+    Two kinds are only asked about: what is too old to be sent again, and what a notification has concluded before we
+    got an answer of our own. If that answer is another one, a human must know.
     """
-    outcomes: dict[UUID, Outcome | Unknown] = {payment.id: Unknown("not asked") for payment in payments}
+    outcomes: dict[UUID, Outcome | Unknown] = {}
     oldest = bank.now() - RESEND_WITHIN
     for provider_id in sorted({payment.provider_id for payment in payments}):
         network = (await bank.providers.get(provider_id)).speaks
         mine = [payment for payment in payments if payment.provider_id == provider_id]
-        fresh = [payment for payment in mine if payment.created_at >= oldest]
-        stale = [payment for payment in mine if payment.created_at < oldest]
-        try:
-            if fresh:
-                answers = await network.settle([instruction(payment) for payment in fresh])
-                outcomes |= {payment.id: answer for payment, answer in zip(fresh, answers, strict=True)}
-            outcomes |= await _inquire(network, stale)
-        except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known of these; the others go on
-            why = Unknown(f"{type(error).__name__}: {error}")
-            _LOG.warning("no answer", provider=str(provider_id), payments=len(mine), why=why)
-            outcomes |= {payment.id: why for payment in mine if isinstance(outcomes[payment.id], Unknown)}
+        sent = [each for each in mine if each.status is PaymentStatus.PROCESSING and each.created_at >= oldest]
+        outcomes |= await _send(network, sent)
+        asked = [each for each in mine if each not in sent]
+        answers = await asyncio.gather(*(_inquire(network, each) for each in asked))
+        outcomes |= {payment.id: answer for payment, answer in zip(asked, answers, strict=True)}
     return outcomes
 
 
-async def _inquire(network: Provider, payments: Sequence[PixPayment]) -> dict[UUID, Outcome | Unknown]:
-    """Ask what became of payments that are too old to be sent again. "Never seen" is not a verdict: a human decides."""
-    never_seen = Unknown("the network never saw it, and it is too old to be sent again")
-    return {payment.id: await network.outcome_of(EndToEndId(payment.e2e_id)) or never_seen for payment in payments}
+async def _send(network: Provider, payments: Sequence[PixPayment]) -> dict[UUID, Outcome | Unknown]:
+    if not payments:
+        return {}
+    try:
+        answers = await network.settle([instruction(payment) for payment in payments])
+        return {payment.id: answer for payment, answer in zip(payments, answers, strict=True)}
+    except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known of these
+        why = Unknown(f"{type(error).__name__}: {error}")
+        _LOG.warning("no answer", payments=len(payments), why=why)
+        return {payment.id: why for payment in payments}
+
+
+async def _inquire(network: Provider, payment: PixPayment) -> Outcome | Unknown:
+    """Ask what became of a payment. "Never seen" is not a verdict: a human decides."""
+    try:
+        return await network.outcome_of(EndToEndId(payment.e2e_id)) or Unknown("the network says that it never saw it")
+    except Exception as error:  # noqa: BLE001 - as above
+        return Unknown(f"{type(error).__name__}: {error}")
 
 
 def instruction(payment: PixPayment) -> Instruction:
@@ -203,18 +211,23 @@ async def _look_for_contradictions(tx: AsyncSession, late: Sequence[Verdict]) ->
         )
     )
     stands: dict[UUID, PaymentStatus] = {row.id: row.status for row in rows}
-    for verdict in late:
-        said = _status(verdict.outcome)
-        status = stands.get(verdict.payment_id)
-        agrees = status is said or (status is PaymentStatus.REVERSED and said is PaymentStatus.COMPLETED)
-        if status is not None and not agrees:
-            queue.alert(
-                tx,
-                kind="contradiction",
-                account_id=verdict.account_id,
-                reference=verdict.payment_id,
-                detail=f"{status} stands; the network now says {verdict.outcome}",
+    await queue.alert(
+        tx,
+        [
+            Concern(
+                "contradiction",
+                verdict.account_id,
+                verdict.payment_id,
+                f"{stands[verdict.payment_id]} stands; the network now says {verdict.outcome}",
             )
+            for verdict in late
+            if verdict.payment_id in stands and not _agree(stands[verdict.payment_id], _status(verdict.outcome))
+        ],
+    )
+
+
+def _agree(stands: PaymentStatus, said: PaymentStatus) -> bool:
+    return stands is said or (stands is PaymentStatus.REVERSED and said is PaymentStatus.COMPLETED)
 
 
 async def hear(
