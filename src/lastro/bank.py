@@ -1,8 +1,12 @@
 """The bank: what a service may need besides a transaction. It holds things together and decides nothing."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.auth.tokens import TokenBook
 from lastro.clock import Clock
@@ -10,6 +14,20 @@ from lastro.database import Database
 from lastro.outbox.doorbell import Doorbell
 from lastro.providers.directory import ProviderDirectory
 from lastro.till import Till
+
+Consequence = Callable[[AsyncSession, UUID, datetime], Awaitable[None]]
+"""Takes the transaction, the account's id and the time."""
+
+
+async def _nothing_follows(_tx: AsyncSession, _account_id: UUID, _now: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What a change of an account means to packages that accounts do not know; part of the change's transaction."""
+
+    renamed: Consequence = _nothing_follows
+    closed: Consequence = _nothing_follows
 
 
 @dataclass(slots=True)
@@ -27,6 +45,7 @@ class Bank:
     preparing: Till[Any, Any]
     sending: Till[Any, Any]
     receiving: Till[Any, Any]
+    consequences: Consequences
 
     def now(self) -> datetime:
         """The time, aware, in UTC. Nobody else asks a clock."""

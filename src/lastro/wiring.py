@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
 from lastro.auth.tokens import TokenBook
-from lastro.bank import Bank
+from lastro.bank import Bank, Consequences
 from lastro.clock import Clock
 from lastro.database import Database
 from lastro.errors import Unavailable
@@ -87,6 +87,7 @@ def build(
         preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
+        consequences=Consequences(),
     )
     return House(bank, client)
 

@@ -75,7 +75,9 @@ async def change(  # noqa: PLR0917 - FastAPI injects by name
         raise Validation(_OTHER_ID, flaws=[Flaw(_OTHER_ID, pointer="/data/id")])
     alteration = body.data.attributes.alteration(_seen_versions(request.headers.getlist("if-match")))
     async with bank.db.transaction() as tx:
-        account, holdings = await service.change(tx, caller, account_id, alteration, now=bank.now())
+        account, holdings = await service.change(
+            tx, caller, account_id, alteration, now=bank.now(), renamed=bank.consequences.renamed
+        )
     response.headers["etag"] = resources.etag(account, holdings)
     return resources.document(account, holdings)
 

@@ -13,7 +13,7 @@ from lastro.accounts.order import UNCHANGED, Alteration, Application
 from lastro.accounts.states import EDGES, AccountStatus
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
-from lastro.bank import Bank
+from lastro.bank import Bank, Consequence
 from lastro.database import Found, constraint_of, page_of
 from lastro.errors import Conflict, NotFound, PreconditionFailed
 from lastro.idempotency import once
@@ -118,15 +118,17 @@ async def search(
 
 
 async def change(
-    tx: AsyncSession, caller: Caller, account_id: UUID, alteration: Alteration, *, now: datetime
+    tx: AsyncSession, caller: Caller, account_id: UUID, alteration: Alteration, *, now: datetime, renamed: Consequence
 ) -> tuple[Account, Holdings]:
-    """Change the name or the metadata. Raises NotFound, Conflict, PreconditionFailed."""
+    """Change the name or the metadata; `renamed` follows from another name. Raises NotFound, Conflict,
+    PreconditionFailed."""
     account = await _locked(tx, caller, account_id)
     refusal = rules.may_change(account.status)
     if refusal is not None:
         raise refusal
     if alteration.seen_versions is not None and account.version not in alteration.seen_versions:
         raise PreconditionFailed(_STALE)
+    new_name = alteration.holder_name is not UNCHANGED and alteration.holder_name != account.holder_name
     if alteration.holder_name is not UNCHANGED:
         account.holder_name = alteration.holder_name
     if alteration.metadata is not UNCHANGED:
@@ -134,6 +136,8 @@ async def change(
     account.version += 1
     account.updated_at = now
     await tx.flush()
+    if new_name:
+        await renamed(tx, account_id, now)
     return account, (await book.holdings(tx, [account_id]))[account_id]
 
 
@@ -148,6 +152,7 @@ async def close(bank: Bank, caller: Caller, account_id: UUID, attempt: Attempt |
         if refusal is not None:
             raise refusal
         account.closed_at = now
+        await bank.consequences.closed(tx, account_id, now)
         await cross(tx, account, AccountStatus.CLOSED, money[account_id], now=now)
         await tx.execute(delete(OpenAccount).where(OpenAccount.account_id == account_id))
         return resources.closed(account, money[account_id])
