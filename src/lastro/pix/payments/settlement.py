@@ -129,6 +129,8 @@ def instruction(payment: PixPayment) -> Instruction:
         key=PixKey(payment.recipient_key_type, payment.recipient_key_value),
         description=payment.description,
         accepted_at=payment.created_at,
+        initiation=payment.initiation,
+        txid=payment.txid,
     )
 
 
