@@ -30,6 +30,18 @@ class Consequences:
     closed: Consequence = _nothing_follows
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What the codes that we make say of us, where the others find our charges, and under whose signature.
+
+    Without a `signer` there are no charges, and so no dynamic codes.
+    """
+
+    location: str
+    city: str
+    signer: Any = None
+
+
 @dataclass(slots=True)
 class Bank:
     """Passed to every service that owns its transactions or talks to the world.
@@ -46,6 +58,7 @@ class Bank:
     sending: Till[Any, Any]
     receiving: Till[Any, Any]
     consequences: Consequences
+    publication: Publication
 
     def now(self) -> datetime:
         """The time, aware, in UTC. Nobody else asks a clock."""

@@ -1,9 +1,12 @@
 """Every environment variable that Lastro reads, in one frozen class; nothing is read elsewhere."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lastro.values.brcode import LONGEST_CITY, fold
 
 
 def _for_asyncpg(url: str) -> str:
@@ -20,8 +23,23 @@ def _long_enough(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _location(text: str) -> str:
+    """As it will stand in a code: with a token of 32 after it, within the 77 characters of a BR Code's URL."""
+    if not re.fullmatch(r"[a-z0-9.-]+(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)+", text) or len(text) > 44:  # noqa: PLR2004
+        raise ValueError("must look like pix.example.com/qr/v2, without https://, and have at most 44 characters")
+    return text
+
+
+def _city(text: str) -> str:
+    if not fold(text, LONGEST_CITY):
+        raise ValueError("must be the name of a city")
+    return text
+
+
 PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+PixLocation = Annotated[str, AfterValidator(_location)]
+City = Annotated[str, AfterValidator(_city)]
 
 
 class Settings(BaseSettings):
@@ -45,5 +63,10 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections of one process.")
     docs: bool = Field(default=False, description="Serve /docs and /openapi.json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    pix_location: PixLocation | None = Field(
+        default=None,
+        description="Where others find the charges of our codes; by default host:port/qr/v2.",
+    )
+    merchant_city: City = Field(default="BRASILIA", description="The city that our codes name.")
     simulator_database_url: PostgresUrl | None = Field(default=None, description="The simulator's own database.")
     simulator_deliver_to: str | None = Field(default=None, description="Where the simulator finds Lastro.")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
 from lastro.auth.tokens import TokenBook
-from lastro.bank import Bank, Consequences
+from lastro.bank import Bank, Consequences, Publication
 from lastro.clock import Clock
 from lastro.database import Database
 from lastro.errors import Unavailable
@@ -88,6 +88,9 @@ def build(
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
         consequences=Consequences(),
+        publication=Publication(
+            location=settings.pix_location or f"{settings.host}:{settings.port}/qr/v2", city=settings.merchant_city
+        ),
     )
     return House(bank, client)
 

@@ -1,22 +1,15 @@
 """QR codes at rest, and where the dynamic ones are found from outside."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, DateTime, Index, Text, UniqueConstraint, Uuid, column, table
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lastro.database import Base
+from lastro.database import Base, CentavosColumn
+from lastro.pix.qrcodes.states import QrCodeType
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType
-
-
-class QrCodeType(StrEnum):
-    """STATIC: paid as often as people like. DYNAMIC: a charge of one amount, that expires and is paid once."""
-
-    STATIC = "STATIC"
-    DYNAMIC = "DYNAMIC"
 
 
 class PixQrCode(Base):
@@ -65,3 +58,15 @@ class QrCodeLocation(Base):
     token: Mapped[str] = mapped_column(primary_key=True)
     account_id: Mapped[UUID]
     qrcode_id: Mapped[UUID]
+
+
+ARRIVED = table(
+    "pix_transfers",
+    column("account_id", Uuid()),
+    column("id", Uuid()),
+    column("e2e_id", Text()),
+    column("amount_centavos", CentavosColumn()),
+    column("txid", Text()),
+    column("created_at", DateTime(timezone=True)),
+)
+"""As much of the received Pix as a code asks of them; the table belongs to the package above this one."""

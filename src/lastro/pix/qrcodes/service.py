@@ -1,0 +1,143 @@
+"""What may be done with our own codes: make one, find it again with what was paid through it."""
+
+import secrets
+import string
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro.accounts.models import Account
+from lastro.accounts.service import NO_ACCOUNT
+from lastro.attempt import Answer, Attempt
+from lastro.auth.caller import Caller, owned
+from lastro.bank import Bank, Publication
+from lastro.errors import Flaw, NotFound
+from lastro.idempotency import once
+from lastro.pix.keys.models import PixKeyRow
+from lastro.pix.keys.states import KeyStage
+from lastro.pix.qrcodes import resources, rules
+from lastro.pix.qrcodes.image import drawn
+from lastro.pix.qrcodes.models import ARRIVED, PixQrCode, QrCodeLocation
+from lastro.pix.qrcodes.order import CodeOrder
+from lastro.pix.qrcodes.resources import CodePayment, QrCodeDocument, ReadDocument
+from lastro.pix.qrcodes.states import QrCodeType, status_of
+from lastro.values import brcode
+from lastro.values.brcode import LONGEST_CITY, LONGEST_NAME, DynamicCode, StaticCode, fold
+from lastro.values.pix_key import KeyType, PixKey
+from lastro.values.text import Text
+from lastro.values.time_ordered_id import new_id
+
+MOST_PAYMENTS = 100
+"""Of one code, the newest; /pix/transfers lists them all."""
+
+_NO_CODE = Text("QR Code não encontrado.", "QR code not found.")
+_LETTERS = string.ascii_letters + string.digits
+_TXID_LENGTHS = {QrCodeType.STATIC: 25, QrCodeType.DYNAMIC: 32}  # at most 25 in a BR Code, 26 to 35 in API Pix
+_NAMELESS = "RECEBEDOR"  # for a holder whose name has no letter that a code can hold
+
+
+async def create(bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt | None) -> Answer:
+    """Make a code for an account. Raises NotFound, Conflict, Unprocessable."""
+    now = bank.now()
+
+    async def apply(tx: AsyncSession) -> QrCodeDocument:
+        account = await _receiving(tx, caller, order.account_id)
+        key = await _key_of(tx, account.id)
+        refusal = rules.may_be_made(
+            order.type, account.status, has_key=key is not None, signed=bank.publication.signer is not None
+        )
+        if refusal is not None:
+            raise refusal
+        assert key is not None  # noqa: S101 - the rule has seen to it
+        code = _made(order, account, key, bank.publication, now)
+        tx.add(code)
+        if code.location_token is not None:
+            tx.add(QrCodeLocation(token=code.location_token, account_id=code.account_id, qrcode_id=code.id))
+        await tx.flush()
+        return resources.made(code, await drawn(code.text))
+
+    return await once(bank.db, attempt, 201, now, apply)
+
+
+async def _receiving(tx: AsyncSession, caller: Caller, account_id: UUID) -> Account:
+    """The account, held as it is: who closes or blocks it waits for us. Its balance is not locked, so nobody else does.
+
+    Raises NotFound.
+    """
+    query = owned(Account, caller).where(Account.id == account_id).with_for_update(read=True)
+    account = (await tx.execute(query)).scalar_one_or_none()
+    if account is None:
+        raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
+    return account
+
+
+async def _key_of(tx: AsyncSession, account_id: UUID) -> PixKey | None:
+    """The key that the account is paid under: a random one tells strangers nothing; else its oldest."""
+    row = (
+        await tx.execute(
+            select(PixKeyRow.type, PixKeyRow.value)
+            .where(PixKeyRow.account_id == account_id, PixKeyRow.stage == KeyStage.ACTIVE)
+            .order_by(PixKeyRow.type != KeyType.EVP, PixKeyRow.created_at, PixKeyRow.id)
+            .limit(1)
+        )
+    ).one_or_none()
+    return PixKey(row.type, row.value) if row is not None and row.value is not None else None
+
+
+def _made(order: CodeOrder, account: Account, key: PixKey, publication: Publication, now: datetime) -> PixQrCode:
+    txid = "".join(secrets.choice(_LETTERS) for _ in range(_TXID_LENGTHS[order.type]))
+    token = secrets.token_hex(16) if order.type is QrCodeType.DYNAMIC else None
+    name = fold(account.holder_name, LONGEST_NAME) or _NAMELESS
+    city = fold(publication.city, LONGEST_CITY)
+    says = (
+        StaticCode(key, order.amount, name, city, txid, order.description)
+        if token is None
+        else DynamicCode(f"{publication.location}/{token}", name, city)
+    )
+    return PixQrCode(
+        account_id=account.id,
+        id=new_id(now),
+        tenant_id=account.tenant_id,
+        provider_id=account.provider_id,
+        type=order.type,
+        amount=order.amount,
+        description=order.description,
+        key_type=key.kind,
+        key_value=key.value,
+        txid=txid,
+        text=brcode.write(says),
+        location_token=token,
+        expires_at=None if order.lifetime is None else now + order.lifetime,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def get(bank: Bank, caller: Caller, code_id: UUID) -> ReadDocument:
+    """One code of the caller's, drawn anew, with the newest payments through it. Raises NotFound."""
+    async with bank.db.transaction() as tx:
+        query = owned(PixQrCode, caller).where(PixQrCode.id == code_id)
+        code = (await tx.execute(query)).scalar_one_or_none()
+        if code is None:
+            raise NotFound(_NO_CODE)
+        payments = await _payments_of(tx, code)
+    status = status_of(code.paid_at, code.expires_at, bank.now())
+    return resources.read(code, status, await drawn(code.text), payments)
+
+
+async def _payments_of(tx: AsyncSession, code: PixQrCode) -> Sequence[CodePayment]:
+    """What arrived with the code's txid; of a charge, only its one payment."""
+    arrived = select(ARRIVED).where(ARRIVED.c.account_id == code.account_id)
+    if code.type is QrCodeType.DYNAMIC:
+        arrived = arrived.where(ARRIVED.c.id == code.transfer_id)
+    else:
+        arrived = arrived.where(ARRIVED.c.txid == code.txid)
+    rows = await tx.execute(arrived.order_by(ARRIVED.c.created_at.desc(), ARRIVED.c.id.desc()).limit(MOST_PAYMENTS))
+    return [
+        CodePayment(transfer_id=row.id, e2e_id=row.e2e_id, amount=row.amount_centavos, paid_at=row.created_at)
+        for row in rows
+    ]
