@@ -70,12 +70,10 @@ class PixKey:
     def of_unknown_kind(cls, text: str) -> "PixKey":
         """Read a key out of a BR Code, which does not say its type; there, 11 bare digits are a CPF, never a phone.
 
-        Fourteen characters are a CNPJ only with right check digits. Raises `Invalid`.
+        Fourteen letters or digits can be nothing but a CNPJ. As for `parse`, its check digits do not matter: whether
+        a key exists is the directory's to say. Raises `Invalid`.
         """
-        key = cls.parse(_kind_of(_trimmed(text)), text)
-        if key.kind is KeyType.CNPJ and not key.has_valid_check_digits:
-            raise Invalid(_NO_KNOWN_TYPE)
-        return key
+        return cls.parse(_kind_of(_trimmed(text)), text)
 
     @property
     def has_valid_check_digits(self) -> bool:
