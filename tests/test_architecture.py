@@ -21,10 +21,23 @@ ACCOUNT_OWNED = {
     "movements": "account_id",
     "pix_payments": "account_id",
     "pix_transfers": "account_id",
+    "pix_keys": "account_id",
+    "pix_lookups": "account_id",
+    "pix_qrcodes": "account_id",
+    "pix_refunds": "account_id",
     "events": "account_id",
     "accounts": "id",
 }
-KEYED_BY_VALUE = {"inbox", "idempotency", "open_accounts", "account_numbers", "api_tokens"}
+KEYED_BY_VALUE = {
+    "inbox",
+    "idempotency",
+    "open_accounts",
+    "account_numbers",
+    "api_tokens",
+    "key_holders",
+    "lookup_budgets",
+    "qrcode_locations",
+}
 REFERENCE_OR_LOCAL = {"tenants", "providers", "outbox", "alerts"}
 
 

@@ -7,12 +7,32 @@ from lastro.database import Base
 from lastro.ledger import book
 from lastro.outbox import models as outbox
 from lastro.pix import inbox
+from lastro.pix.keys import models as keys
+from lastro.pix.lookups import models as lookups
 from lastro.pix.payments import models as payments
+from lastro.pix.qrcodes import models as qrcodes
+from lastro.pix.refunds import models as refunds
 from lastro.pix.transfers import models as transfers
 from lastro.providers import models as providers
 from lastro.tenants import models as tenants
 from lastro.webhooks import models as webhooks
 
-MODULES = (idempotency, accounts, auth, book, outbox, inbox, payments, transfers, providers, tenants, webhooks)
+MODULES = (
+    idempotency,
+    accounts,
+    auth,
+    book,
+    outbox,
+    inbox,
+    keys,
+    lookups,
+    qrcodes,
+    payments,
+    transfers,
+    refunds,
+    providers,
+    tenants,
+    webhooks,
+)
 
 metadata = Base.metadata

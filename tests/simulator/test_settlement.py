@@ -69,7 +69,11 @@ async def test_other_bytes_under_a_known_id_are_rejected_and_the_first_stays(wor
     payer, payee = await world.open_account(), await world.somebody()
     order = message(payer, payee)
     (first,) = await world.settle(order)
-    for change in ({"amount": "11.00"}, {"remittanceInformation": "x"}, {"acceptedAt": "2024-01-15T10:30:00.001Z"}):
+    for change in (
+        {"amount": "11.00"},
+        {"remittanceInformation": "x"},
+        {"acceptedAt": "2024-01-15T10:30:00.001Z"},
+    ):
         (status,) = await world.settle(order | change)
         assert (status["status"], status["reason"]) == ("RJCT", "FF08")
     assert await world.settle(order) == [first]

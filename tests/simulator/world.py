@@ -213,6 +213,7 @@ def message(payer: Json, payee: Json, amount: str = "10.00", **changes: Any) -> 
             "account": account_of(payer),
         },
         "payee": {"taxId": payee["holder"]["taxId"], "account": account_of(payee), "key": payee.get("key", "none")},
+        "txid": None,
         "remittanceInformation": None,
     } | changes
 

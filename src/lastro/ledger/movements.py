@@ -4,8 +4,11 @@
     settle   IN_TRANSIT → SPI          the network says settled
     release  IN_TRANSIT → AVAILABLE    the network says rejected
     receive  SPI        → AVAILABLE    a Pix arrived, or came back
+    pay      IN_TRANSIT → BOOK         the payee is our own customer too
+    collect  BOOK       → AVAILABLE    the payee's side of that, in the same transaction
 
-AVAILABLE and IN_TRANSIT belong to the account; SPI belongs to the bank and is the sum of what crossed to and from it.
+AVAILABLE and IN_TRANSIT belong to the account. SPI and BOOK belong to the bank: SPI is the sum of what crossed to and
+from the network; in BOOK nothing stays.
 """
 
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ class Pot(StrEnum):
     AVAILABLE = "AVAILABLE"
     IN_TRANSIT = "IN_TRANSIT"
     SPI = "SPI"
+    BOOK = "BOOK"
 
 
 class Reason(StrEnum):
@@ -30,6 +34,8 @@ class Reason(StrEnum):
     SETTLE = "SETTLE"
     RELEASE = "RELEASE"
     RECEIVE = "RECEIVE"
+    PAY = "PAY"
+    COLLECT = "COLLECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +72,13 @@ def release(account_id: UUID, amount: Money, reference: UUID) -> Movement:
 def receive(account_id: UUID, amount: Money, reference: UUID) -> Movement:
     """A Pix arrived, or a payment came back."""
     return Movement(account_id, Pot.SPI, Pot.AVAILABLE, amount, Reason.RECEIVE, reference)
+
+
+def pay(account_id: UUID, amount: Money, reference: UUID) -> Movement:
+    """The money goes to another customer of this bank; `collect` says the other half."""
+    return Movement(account_id, Pot.IN_TRANSIT, Pot.BOOK, amount, Reason.PAY, reference)
+
+
+def collect(account_id: UUID, amount: Money, reference: UUID) -> Movement:
+    """Another customer of this bank paid, or gave back."""
+    return Movement(account_id, Pot.BOOK, Pot.AVAILABLE, amount, Reason.COLLECT, reference)

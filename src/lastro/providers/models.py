@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lastro.database import Base
@@ -23,4 +23,5 @@ class ProviderRow(Base):
     adapter: Mapped[str]
     account_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
     strict_documents: Mapped[bool]
+    hides_accounts: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime]

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from lastro.providers.protocol import (
     Holder,
     InFlight,
+    Initiation,
     Instruction,
     KeyOwner,
     Notification,
@@ -34,6 +35,12 @@ from lastro.values.tax_id import DocumentType, TaxId
 ACCOUNT_TYPES = {AccountType.CHECKING: "CACC", AccountType.SAVINGS: "SVGS", AccountType.PAYMENT: "TRAN"}
 _ACCOUNT_TYPES_READ = {word: kind for kind, word in ACCOUNT_TYPES.items()}
 _OWNER_TYPES = {DocumentType.CPF: "NATURAL_PERSON", DocumentType.CNPJ: "LEGAL_PERSON"}
+# pacs.008, LclInstrm: by key, by static and by dynamic QR code.
+_INITIATIONS = {
+    Initiation.KEY: "DICT",
+    Initiation.STATIC_QR_CODE: "QRES",
+    Initiation.DYNAMIC_QR_CODE: "QRDN",
+}
 _NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")  # NUL, and the halves of a pair, which JSON can spell
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 
@@ -178,13 +185,14 @@ def message_out(instruction: Instruction) -> dict[str, Any]:
         "endToEndId": instruction.end_to_end_id,
         "amount": str(instruction.amount),
         "acceptedAt": _time_out(instruction.accepted_at),
-        "initiation": "DICT",
+        "initiation": _INITIATIONS[instruction.initiation],
         "payer": {"name": payer.name, "taxId": payer.tax_id.value, "account": account_out(payer.account)},
         "payee": {
             "taxId": payee.tax_id.value,
             "account": account_out(payee.account),
             "key": instruction.key.value,
         },
+        "txid": instruction.txid,
         "remittanceInformation": instruction.description,
     }
 

@@ -7,6 +7,7 @@ An adapter answers with an outcome when it knows one, and raises when it does no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -43,6 +44,14 @@ class KeyOwner:
     created_at: datetime
 
 
+class Initiation(StrEnum):
+    """How the payer came by the payee's account: by typing a key, by a static or by a dynamic QR code."""
+
+    KEY = "KEY"
+    STATIC_QR_CODE = "STATIC_QR_CODE"
+    DYNAMIC_QR_CODE = "DYNAMIC_QR_CODE"
+
+
 @dataclass(frozen=True, slots=True)
 class Instruction:
     """One payment order to the rail (pacs.008). Built from frozen facts only: the same payment gives the same bytes."""
@@ -54,6 +63,8 @@ class Instruction:
     key: PixKey
     description: str | None
     accepted_at: datetime
+    initiation: Initiation = Initiation.KEY
+    txid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

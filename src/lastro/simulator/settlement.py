@@ -27,6 +27,7 @@ from lastro.simulator.wire import (
     Party,
     PaymentId,
     Strict,
+    TransactionId,
     WireAmount,
     answer,
     bad_request,
@@ -69,9 +70,10 @@ class Order(Strict):
     end_to_end_id: PaymentId
     amount: WireAmount
     accepted_at: Instant
-    initiation: Literal["DICT"]
+    initiation: Literal["DICT", "QRES", "QRDN"]
     payer: Party
     payee: Payee
+    txid: TransactionId | None
     remittance_information: Line | None
 
 
@@ -215,6 +217,7 @@ def _decided(reading: _Reading, holders: _Holders, rules: Rules, now: datetime) 
             "payer": message["payer"],
             "payee": message["payee"],
             "key": order.payee.key,
+            "txid": order.txid,
             "description": order.remittance_information,
         },
         created_at=now,

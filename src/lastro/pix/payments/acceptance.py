@@ -141,13 +141,14 @@ async def _committed(tx: AsyncSession, orders: Sequence[ReadyOrder]) -> set[UUID
 _INSERT = text(
     """
     INSERT INTO pix_payments (account_id, id, tenant_id, provider_id, amount_centavos, status, recipient_key_type,
-                              recipient_key_value, description, e2e_id, payer, payee, version, created_at, updated_at)
+                              recipient_key_value, description, e2e_id, payer, payee, payee_account_id, initiation,
+                              txid, version, created_at, updated_at)
     SELECT account_id, id, tenant_id, provider_id, amount, :status, key_type, key_value, description, e2e_id,
-           payer::jsonb, payee::jsonb, 1, created_at, created_at
+           payer::jsonb, payee::jsonb, payee_account_id, initiation, txid, 1, created_at, created_at
       FROM unnest(:account_ids, :ids, :tenant_ids, :provider_ids, :amounts, :key_types, :key_values, :descriptions,
-                  :e2e_ids, :payers, :payees, :moments)
+                  :e2e_ids, :payers, :payees, :payee_account_ids, :initiations, :txids, :moments)
            AS u(account_id, id, tenant_id, provider_id, amount, key_type, key_value, description, e2e_id, payer, payee,
-                created_at)
+                payee_account_id, initiation, txid, created_at)
     """
 ).bindparams(
     bindparam("account_ids", type_=ARRAY(Uuid())),
@@ -161,6 +162,9 @@ _INSERT = text(
     bindparam("e2e_ids", type_=ARRAY(Text())),
     bindparam("payers", type_=ARRAY(Text())),
     bindparam("payees", type_=ARRAY(Text())),
+    bindparam("payee_account_ids", type_=ARRAY(Uuid())),
+    bindparam("initiations", type_=ARRAY(Text())),
+    bindparam("txids", type_=ARRAY(Text())),
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
 )
 
@@ -184,6 +188,9 @@ async def _write(tx: AsyncSession, orders: Sequence[ReadyOrder], verdicts: Mappi
             "e2e_ids": [each.end_to_end_id for each in orders],
             "payers": [_json(packed(each.payer)) for each in orders],
             "payees": [_json(packed(each.payee)) for each in orders],
+            "payee_account_ids": [each.payee_account_id for each in orders],
+            "initiations": [each.order.initiation for each in orders],
+            "txids": [each.order.txid for each in orders],
             "moments": [each.created_at for each in orders],
         },
     )

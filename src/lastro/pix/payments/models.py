@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from lastro.database import Base
 from lastro.pix.parties import PartyColumn
 from lastro.pix.payments.states import PaymentStatus
-from lastro.providers.protocol import Party
+from lastro.providers.protocol import Initiation, Party
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType
 
@@ -17,7 +17,8 @@ from lastro.values.pix_key import KeyType
 class PixPayment(Base):
     """One payment. `id` carries the moment of `created_at`, so lists run newest first along the primary key.
 
-    What SPI is told (ids, amount, both parties, description, created_at) never changes after the row was written.
+    What SPI is told (ids, amount, both parties, description, txid, created_at) never changes after the row was written.
+    `payee_account_id` is set when the payee is our own customer: then SPI is told nothing.
     """
 
     __tablename__ = "pix_payments"
@@ -30,6 +31,7 @@ class PixPayment(Base):
         CheckConstraint(
             "(completed_at IS NOT NULL) = (status IN ('COMPLETED', 'REVERSED'))", name="completed_at_with_completed"
         ),
+        CheckConstraint("payee_account_id <> account_id", name="payee_is_somebody_else"),
         CheckConstraint("(failure_reason IS NOT NULL) = (status = 'FAILED')", name="reason_with_failed"),
         # A payment's row is updated once, when it settles: leave room for that beside it.
         {"postgresql_with": {"fillfactor": 80}},
@@ -49,6 +51,9 @@ class PixPayment(Base):
     failure_reason: Mapped[str | None]
     payer: Mapped[Party] = mapped_column(PartyColumn)
     payee: Mapped[Party] = mapped_column(PartyColumn)
+    payee_account_id: Mapped[UUID | None]
+    initiation: Mapped[Initiation] = mapped_column(server_default=text("'KEY'"))
+    txid: Mapped[str | None]
     returned: Mapped[Money] = mapped_column("returned_centavos", server_default=text("0"))
     version: Mapped[int]
     completed_at: Mapped[datetime | None]

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from lastro.attempt import Attempt
-from lastro.providers.protocol import Party
+from lastro.providers.protocol import Initiation, Party
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.pix_key import PixKey
@@ -19,11 +19,16 @@ class Order:
     amount: Money
     key: PixKey
     description: str | None
+    initiation: Initiation = Initiation.KEY
+    txid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyOrder:
-    """An order with its payer and its payee: all that the till needs. Its id makes a second effect impossible."""
+    """An order with its payer and its payee: all that the till needs. Its id makes a second effect impossible.
+
+    `payee_account_id`: the payee is our own customer, and no network is told.
+    """
 
     id: UUID
     order: Order
@@ -34,3 +39,4 @@ class ReadyOrder:
     payee: Party
     created_at: datetime
     attempt: Attempt | None
+    payee_account_id: UUID | None = None

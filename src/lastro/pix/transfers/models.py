@@ -20,7 +20,10 @@ class TransferStatus(StrEnum):
 
 
 class PixTransfer(Base):
-    """One received Pix: credited once, under the network's end-to-end id."""
+    """One received Pix: credited once, under the network's end-to-end id.
+
+    `payment_id` is set when another of our customers sent it: then no network was told.
+    """
 
     __tablename__ = "pix_transfers"
     __table_args__ = (
@@ -29,6 +32,7 @@ class PixTransfer(Base):
         Index("ix_pix_transfers_tenant_id_created_at_id", "tenant_id", "created_at", "id"),
         Index("ix_pix_transfers_tenant_id_e2e_id", "tenant_id", "e2e_id"),
         CheckConstraint("amount_centavos > 0", name="amount_positive"),
+        CheckConstraint("(payment_id IS NULL) = (payment_account_id IS NULL)", name="payment_is_whole"),
         CheckConstraint("refunded_centavos BETWEEN 0 AND amount_centavos", name="refunded_within_amount"),
     )
 
@@ -44,6 +48,8 @@ class PixTransfer(Base):
     key: Mapped[str | None]
     description: Mapped[str | None]
     payer: Mapped[Party] = mapped_column(PartyColumn)
+    payment_account_id: Mapped[UUID | None]
+    payment_id: Mapped[UUID | None]
     version: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""Pix keys: names under which the directory (DICT) knows our customers' accounts."""

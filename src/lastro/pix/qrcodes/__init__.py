@@ -1,0 +1,1 @@
+"""QR codes: made for our customers, read for them."""

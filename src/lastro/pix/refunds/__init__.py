@@ -1,0 +1,1 @@
+"""Refunds: Pix that our customers received and give back, whole or in part."""
