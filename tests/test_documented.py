@@ -31,7 +31,7 @@ from lastro.errors import ErrorCode
 from lastro.http import ApiRoute
 from lastro.jsonapi.errors import STATUS
 from lastro.pix.payments import states as payments
-from lastro.pix.transfers.acceptance import RECEIVED
+from lastro.pix.transfers.crediting import RECEIVED
 from lastro.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,9 +1,10 @@
 """Every environment variable that Lastro reads, in one frozen class; nothing is read elsewhere."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lastro.values.brcode import LONGEST_CITY, fold
@@ -36,6 +37,11 @@ def _city(text: str) -> str:
     return text
 
 
+def _or_none(path: object) -> object:
+    """An empty variable is an absent one, not the current directory."""
+    return path or None
+
+
 PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 PixLocation = Annotated[str, AfterValidator(_location)]
@@ -63,7 +69,11 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections of one process.")
     docs: bool = Field(default=False, description="Serve /docs and /openapi.json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
-    pix_location: PixLocation | None = Field(
+    pix_hosts: str = Field(default="", description="Hosts, with commas, where charges of Pix codes may be fetched.")
+    qr_certificate: Annotated[Path | None, BeforeValidator(_or_none)] = Field(
+        default=None, description="PEM file: the key and the certificates that sign our charges."
+    )
+    pix_location: Annotated[PixLocation | None, BeforeValidator(_or_none)] = Field(
         default=None,
         description="Where others find the charges of our codes; by default host:port/qr/v2.",
     )

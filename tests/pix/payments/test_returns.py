@@ -10,9 +10,9 @@ from lastro.accounts import service as accounts
 from lastro.attempt import Overtaken
 from lastro.auth.caller import Caller
 from lastro.errors import Unavailable
-from lastro.pix.payments import returns, settlement
+from lastro.pix.payments import conclusion, returns
+from lastro.pix.payments.conclusion import Verdict
 from lastro.pix.payments.order import ReadyOrder
-from lastro.pix.payments.settlement import Verdict
 from lastro.providers.protocol import Rejected, ReturnReceived, Settled
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
@@ -32,7 +32,7 @@ async def sent(shop: Shop, centavos: int, outcome: Settled | Rejected | None = N
     await shop.accept(order)
     verdict = Verdict(order.order.account_id, order.id, outcome or Settled(datetime.now(UTC), "ref"))
     async with shop.house.bank.db.transaction() as tx:
-        await settlement.conclude(tx, [verdict], now=shop.house.bank.now())
+        await conclusion.conclude(tx, [verdict], now=shop.house.bank.now())
     return order
 
 
@@ -94,7 +94,7 @@ async def test_a_return_that_is_faster_than_our_own_answer_is_asked_for_again(sh
         await take(shop, returned)
     verdict = Verdict(waiting.order.account_id, waiting.id, Settled(datetime.now(UTC), "ref"))
     async with shop.house.bank.db.transaction() as tx:
-        await settlement.conclude(tx, [verdict], now=shop.house.bank.now())
+        await conclusion.conclude(tx, [verdict], now=shop.house.bank.now())
     assert await take(shop, returned) is None
     assert await shop.available(waiting.order.account_id) == 50
 

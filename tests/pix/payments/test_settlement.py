@@ -13,7 +13,7 @@ from conftest import Urls, settings_for
 from lastro.errors import ProviderUnavailable
 from lastro.outbox import queue
 from lastro.outbox.queue import Claimed
-from lastro.pix.payments import settlement
+from lastro.pix.payments import conclusion, settlement
 from lastro.pix.payments.models import PixPayment
 from lastro.providers.protocol import InFlight, Instruction, Notification, Outcome, Rejected, Settled
 from lastro.values.end_to_end_id import EndToEndId
@@ -189,7 +189,7 @@ async def test_the_second_verdict_does_not_undo_the_first(shop: Shop) -> None:
 
     async def hear(outcome: Settled | Rejected) -> None:
         async with bank.db.transaction() as tx:
-            heard = await settlement.hear(tx, shop.provider_id, order.end_to_end_id, outcome, now=bank.now())
+            heard = await conclusion.hear(tx, shop.provider_id, order.end_to_end_id, outcome, now=bank.now())
             assert heard
 
     await hear(Rejected("AB03"))
@@ -211,7 +211,7 @@ async def test_a_notification_is_compared_with_the_answer_to_our_own_question(sh
     bank = shop.house.bank
     for order, outcome in ((lied_about, Rejected("AB03")), (told_truly, Settled(datetime.now(UTC), "ref"))):
         async with bank.db.transaction() as tx:
-            await settlement.hear(tx, shop.provider_id, order.end_to_end_id, outcome, now=bank.now())
+            await conclusion.hear(tx, shop.provider_id, order.end_to_end_id, outcome, now=bank.now())
     network.fate = Settled(datetime.now(UTC), "ref")
 
     for _ in range(2):
@@ -243,7 +243,7 @@ async def test_another_providers_word_on_our_payment_is_not_heard(shop: Shop, qu
     await shop.accept(order)
     stranger = await Shop.open(quiet)
     async with shop.house.bank.db.transaction() as tx:
-        assert not await settlement.hear(
+        assert not await conclusion.hear(
             tx, stranger.provider_id, order.end_to_end_id, Rejected("AC03"), now=shop.house.bank.now()
         )
     assert (await payment(shop, order.id)).status == "PROCESSING"

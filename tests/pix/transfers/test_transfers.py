@@ -382,6 +382,7 @@ def an_account(**changes: Any) -> ReceivingAccount:
     facts: dict[str, Any] = {
         "id": UUID(int=1),
         "tenant_id": UUID(int=2),
+        "provider_id": UUID(int=3),
         "status": AccountStatus.ACTIVE,
         "holder_document": "11222333000181",
         "type": AccountType.CHECKING,

@@ -1,10 +1,18 @@
-"""Whether a code may be made, and whether one may be paid: facts in, a refusal or nothing out."""
+"""Whether a code may be made, and whether a charge may be paid: facts in, a refusal or nothing out."""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 from lastro.accounts.rules import NOT_ACTIVE
 from lastro.accounts.states import AccountStatus
 from lastro.errors import BankError, Conflict, Flaw, InvalidQrCode, Unprocessable
 from lastro.pix.qrcodes.states import QrCodeStatus, QrCodeType
+from lastro.values.money import Money
 from lastro.values.text import Text
+
+PAID_BEFORE = "DUPL"
+EXPIRED = "BE17"
+OTHER_AMOUNT = "INDT"
 
 _NO_KEY = Text(
     "A conta não tem chave Pix ativa. Registre uma com POST /baas/api/v1/pix/keys e gere o QR Code depois.",
@@ -44,3 +52,24 @@ def may_be_paid(status: QrCodeStatus, *, removed: bool) -> BankError | None:
 def unreadable(text: Text) -> InvalidQrCode:
     """The text that a client sent asks for nothing that can be paid; says why."""
     return InvalidQrCode(text, flaws=[Flaw(text, pointer="/data/attributes/qrCodeText")])
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a dynamic code asks for, and whether it got it."""
+
+    amount: Money
+    expires_at: datetime
+    paid: bool
+
+
+def refusal(charge: Charge, amount: Money, now: datetime) -> str | None:
+    """Why what arrived for a charge is sent back, as SPI's reason code.
+
+    A charge is paid once, in time and to the centavo, whatever the payer's bank made of it.
+    """
+    if charge.paid:
+        return PAID_BEFORE
+    if now >= charge.expires_at:
+        return EXPIRED
+    return OTHER_AMOUNT if amount != charge.amount else None

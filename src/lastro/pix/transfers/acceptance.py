@@ -1,4 +1,4 @@
-"""Credits many received Pix in one transaction: look, lock, decide, write. Called by the till.
+"""Takes in many received Pix in one transaction: look, lock, decide, write. Called by the till.
 
 A hot receiving account is the normal case, so credits are batched like payments.
 """
@@ -12,21 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.accounts.models import Account, AccountNumber
+from lastro.accounts.models import AccountNumber
 from lastro.attempt import Overtaken
 from lastro.database import among
-from lastro.ledger import book
-from lastro.ledger.movements import receive
 from lastro.pix import inbox
 from lastro.pix.inbox import InboxRow, MessageKind
-from lastro.pix.transfers import resources, rules
-from lastro.pix.transfers.models import PixTransfer, TransferStatus
-from lastro.pix.transfers.rules import ReceivingAccount
+from lastro.pix.transfers import crediting
+from lastro.pix.transfers.crediting import Credit, Judgement
 from lastro.providers.protocol import PixReceived
-from lastro.values.money import Money
-from lastro.webhooks.announce import News, announce
-
-RECEIVED = "pix.transfer.received"
 
 Address = tuple[UUID, str, str]
 """(provider id, branch, account number)"""
@@ -61,116 +54,67 @@ async def accept(tx: AsyncSession, arrivals: Sequence[Arrival]) -> list[Verdict]
     """
     known = await inbox.known(tx, [each.pix.end_to_end_id for each in arrivals])
     fresh = [each for each in arrivals if each.pix.end_to_end_id not in known]
-    accounts = await _lock(tx, {each.address for each in fresh})
-    verdicts = _decide(fresh, accounts)
-    await _write(tx, fresh, verdicts, accounts)
+    owners = await _owners(tx, {each.address for each in fresh})
+    wanted = [_credit(each, owners.get(each.address)) for each in fresh]
+    judgement = await crediting.judge(tx, wanted)
+    if fresh:
+        await _write_down(tx, fresh, wanted, judgement)
+        await crediting.credit(tx, wanted, judgement, now=max(each.arrived_at for each in fresh))
     return [
-        Verdict(known[each.pix.end_to_end_id].rejected_with) if each.pix.end_to_end_id in known else verdicts[each.id]
+        Verdict(known[each.pix.end_to_end_id].rejected_with)
+        if each.pix.end_to_end_id in known
+        else Verdict(judgement.refusals.get(each.id))
         for each in arrivals
     ]
 
 
-async def _lock(tx: AsyncSession, addresses: set[Address]) -> Mapping[Address, ReceivingAccount]:
+async def _owners(tx: AsyncSession, addresses: set[Address]) -> Mapping[Address, UUID]:
     rows = await tx.execute(
         select(AccountNumber).where(
             among(AccountNumber.provider_id, {provider_id for provider_id, _, _ in addresses}),
             among(AccountNumber.account_number, {number for _, _, number in addresses}),
         )
     )
-    numbers = [row for row in rows.scalars() if (row.provider_id, row.branch, row.account_number) in addresses]
-    money = await book.lock(tx, {row.account_id for row in numbers})
-    facts = select(Account.id, Account.tenant_id, Account.status, Account.holder_document, Account.type)
-    found = await tx.execute(facts.where(among(Account.id, money)))
-    accounts = {
-        row.id: ReceivingAccount(row.id, row.tenant_id, row.status, row.holder_document, row.type, money[row.id].total)
-        for row in found
-    }
-    return {(row.provider_id, row.branch, row.account_number): accounts[row.account_id] for row in numbers}
+    return {(row.provider_id, row.branch, row.account_number): row.account_id for row in rows.scalars()}
 
 
-def _decide(arrivals: Sequence[Arrival], accounts: Mapping[Address, ReceivingAccount]) -> dict[UUID, Verdict]:
-    credited: dict[Address, Money] = {}
-    verdicts: dict[UUID, Verdict] = {}
-    for each in arrivals:
-        pix = each.pix
-        so_far = credited.get(each.address, Money(0))
-        code = rules.refusal(
-            accounts.get(each.address), pix.amount, pix.payee_tax_id.value, pix.payee_account.kind, so_far
-        )
-        if code is None:
-            credited[each.address] = so_far + pix.amount
-        verdicts[each.id] = Verdict(code)
-    return verdicts
-
-
-async def _write(
-    tx: AsyncSession,
-    arrivals: Sequence[Arrival],
-    verdicts: Mapping[UUID, Verdict],
-    accounts: Mapping[Address, ReceivingAccount],
-) -> None:
-    if not arrivals:
-        return
-    now = max(each.arrived_at for each in arrivals)
-    await _write_down(tx, arrivals, verdicts, accounts)
-    credited = [(each, accounts[each.address]) for each in arrivals if verdicts[each.id].rejected_with is None]
-    transfers = [_transfer(each, account) for each, account in credited]
-    tx.add_all(transfers)
-    await tx.flush()
-    await book.post(tx, [receive(each.account_id, each.amount, each.id) for each in transfers], posted_at=now)
-    await announce(
-        tx,
-        [
-            News(RECEIVED, each.tenant_id, each.account_id, each.id, each.version, resources.resource(each))
-            for each in transfers
-        ],
-        now=now,
+def _credit(arrival: Arrival, account_id: UUID | None) -> Credit:
+    pix = arrival.pix
+    return Credit(
+        id=arrival.id,
+        account_id=account_id,
+        end_to_end_id=pix.end_to_end_id,
+        amount=pix.amount,
+        payer=pix.payer,
+        payee_document=pix.payee_tax_id.value,
+        payee_type=pix.payee_account.kind,
+        key=pix.key,
+        txid=pix.txid,
+        description=pix.description,
+        payment=None,
+        arrived_at=arrival.arrived_at,
     )
 
 
 async def _write_down(
-    tx: AsyncSession,
-    arrivals: Sequence[Arrival],
-    verdicts: Mapping[UUID, Verdict],
-    accounts: Mapping[Address, ReceivingAccount],
+    tx: AsyncSession, arrivals: Sequence[Arrival], wanted: Sequence[Credit], judgement: Judgement
 ) -> None:
     """The inbox rows, in id order, so that two processes can not wait for each other."""
     rows = [
         {
-            "end_to_end_id": each.pix.end_to_end_id,
+            "end_to_end_id": each.end_to_end_id,
             "kind": MessageKind.PAYMENT,
-            "provider_id": each.provider_id,
-            "account_id": accounts[each.address].id if each.address in accounts else None,
-            "reference": each.id if verdicts[each.id].rejected_with is None else None,
+            "provider_id": arrival.provider_id,
+            "account_id": each.account_id,
+            "reference": each.id if each.id not in judgement.refusals else None,
             "original_id": None,
-            "amount": each.pix.amount,
-            "rejected_with": verdicts[each.id].rejected_with,
+            "amount": each.amount,
+            "rejected_with": judgement.refusals.get(each.id),
             "created_at": each.arrived_at,
         }
-        for each in sorted(arrivals, key=lambda arrival: arrival.pix.end_to_end_id)
+        for each, arrival in sorted(zip(wanted, arrivals, strict=True), key=lambda pair: pair[0].end_to_end_id)
     ]
     statement = insert(InboxRow).on_conflict_do_nothing().returning(InboxRow.end_to_end_id)
     written = (await tx.execute(statement, rows)).scalars().all()
     if len(written) != len(rows):
         raise Overtaken
-
-
-def _transfer(arrival: Arrival, account: ReceivingAccount) -> PixTransfer:
-    pix = arrival.pix
-    return PixTransfer(
-        account_id=account.id,
-        id=arrival.id,
-        tenant_id=account.tenant_id,
-        provider_id=arrival.provider_id,
-        amount=pix.amount,
-        refunded=Money(0),
-        status=TransferStatus.COMPLETED,
-        e2e_id=pix.end_to_end_id,
-        txid=pix.txid,
-        key=pix.key,
-        description=pix.description,
-        payer=pix.payer,
-        version=1,
-        created_at=arrival.arrived_at,
-        updated_at=arrival.arrived_at,
-    )

@@ -22,6 +22,7 @@ class ReceivingAccount:
 
     id: UUID
     tenant_id: UUID
+    provider_id: UUID
     status: AccountStatus
     holder_document: str
     type: AccountType
