@@ -124,7 +124,7 @@ def simulator() -> None:
     from lastro.clock import Clock
     from lastro.serving import OPTIONS
     from lastro.simulator.app import standalone
-    from lastro.simulator.network import SimulatorSettings
+    from lastro.simulator.network import SimulatorSettings, authority_of
 
     settings = _settings()
     logs.configure(settings.log_level)
@@ -134,6 +134,7 @@ def simulator() -> None:
         database_url=settings.simulator_database_url,
         secret=settings.network_secret.get_secret_value(),
         deliver_to=settings.simulator_deliver_to,
+        authority=authority_of(settings.network_url),
     )
     uvicorn.run(standalone(network, Clock()), host=settings.host, port=settings.port, **OPTIONS)
 

@@ -28,7 +28,7 @@ from lastro.migrations import upgrade
 from lastro.serving import OPTIONS
 from lastro.settings import Settings
 from lastro.simulator.app import MOUNTED_AT, Simulator
-from lastro.simulator.network import SimulatorSettings
+from lastro.simulator.network import SimulatorSettings, authority_of
 from lastro.simulator.seed import seed_demo
 from lastro.wiring import build
 from lastro.worker import Worker
@@ -190,6 +190,7 @@ async def household(settings: Settings) -> AsyncIterator[Household]:
         secret=settings.network_secret.get_secret_value(),
         deliver_to=settings.simulator_deliver_to,
         limit_lookups=False,
+        authority=authority_of(settings.network_url),
     )
     simulator = Simulator(network, clock)
     house = build(settings, clock=clock, literal_tokens=True)

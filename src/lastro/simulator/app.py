@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from lastro.clock import Clock
-from lastro.simulator import clock_offset, directory, office, orders, returns, rules, settlement, steering
+from lastro.simulator import charges, clock_offset, directory, office, orders, returns, rules, settlement, steering
 from lastro.simulator.book import Book
 from lastro.simulator.delivery import Deliveries
 from lastro.simulator.network import Network, SimulatorSettings, participant_only
@@ -88,7 +88,7 @@ def standalone(settings: SimulatorSettings, clock: Clock) -> FastAPI:
 def _app(network: Network) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.network = network
-    for steered in (steering.router, rules.router):
+    for steered in (steering.router, rules.router, charges.router):
         app.include_router(steered)
     for part in (directory.router, settlement.router, returns.router, office.router):
         app.include_router(part, prefix="/network", dependencies=[Depends(participant_only)])

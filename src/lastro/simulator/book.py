@@ -151,6 +151,21 @@ class Payment(Base):
     contradict: Mapped[bool]
 
 
+class Charge(Base):
+    """A dynamic code of another bank; `end_to_end_id` is the one payment that pays it."""
+
+    __tablename__ = "charge"
+
+    txid: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(unique=True)
+    key: Mapped[str]
+    amount: Mapped[Money]
+    description: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    end_to_end_id: Mapped[str | None]
+
+
 class Notice(Base):
     """Something that Lastro is told until it has heard it. `due_at` is the database's own time."""
 

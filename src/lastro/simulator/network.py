@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from lastro.clock import Clock
 from lastro.simulator.book import Book
 from lastro.simulator.delivery import Deliveries
+from lastro.simulator.signing import Seal
 from lastro.simulator.wire import Refusal
 
 # The two banks at which everybody lives who is not our customer. Two, because the other side must be another bank.
@@ -17,12 +18,21 @@ _ITAU, _BRADESCO = "60701190", "60746948"
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """`deliver_to` is the base URL of Lastro; `secret` is shared with it; `limit_lookups` meters the directory."""
+    """`deliver_to` is the base URL of Lastro; `secret` is shared with it; `limit_lookups` meters the directory.
+
+    `authority` is where others find this network, as codes name it; without it, as each of them has found it.
+    """
 
     database_url: str = field(repr=False)
     secret: str = field(repr=False)
     deliver_to: str
     limit_lookups: bool = True
+    authority: str = ""
+
+
+def authority_of(url: str) -> str:
+    """Host and port of a URL, as a code names them."""
+    return url.partition("://")[2].partition("/")[0].lower()
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,14 @@ class Network:
     clock: Clock
     book: Book
     deliveries: Deliveries
+    _seals: dict[str, Seal] = field(default_factory=dict)
+
+    def seal_of(self, authority: str) -> Seal:
+        """The key under which charges are published at this host."""
+        host = authority.partition(":")[0]
+        if host not in self._seals:
+            self._seals[host] = Seal(host)
+        return self._seals[host]
 
 
 def _network_of(request: Request) -> Network:

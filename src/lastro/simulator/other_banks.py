@@ -14,6 +14,7 @@ from lastro.simulator.delivery import announce, database_now, leased, provider_o
 from lastro.simulator.network import another_bank
 from lastro.simulator.returns import given_back
 from lastro.simulator.wire import (
+    CodeText,
     Document,
     KeyText,
     Line,
@@ -40,11 +41,12 @@ MARIA = Somebody.model_validate({"name": "Maria Souza", "document": "39053344705
 
 
 class Pay(Strict):
-    """`POST /simulator/pix`."""
+    """`POST /simulator/pix`; a code is read by the `scanner`, and names a key from then on."""
 
-    amount: Reais
+    amount: Reais | None = None
     account_id: UUID | None = None
     key_value: KeyText | None = None
+    qr_code_text: CodeText | None = None
     payer: Somebody = MARIA
     end_to_end_id: PaymentId | None = None
     txid: TransactionId | None = None
@@ -52,8 +54,12 @@ class Pay(Strict):
 
     @model_validator(mode="after")
     def _one_payee(self) -> Self:
-        if (self.account_id is None) == (self.key_value is None):
-            raise ValueError("diga um só entre accountId e keyValue")
+        if sum(payee is not None for payee in (self.account_id, self.key_value, self.qr_code_text)) != 1:
+            raise ValueError("diga um só entre accountId, keyValue e qrCodeText")
+        if self.qr_code_text is None and self.amount is None:
+            raise ValueError("falta amount")
+        if self.qr_code_text is not None and self.txid is not None:
+            raise ValueError("o txid de um código é o dele")
         if self.end_to_end_id is not None and self.end_to_end_id.is_return:
             raise ValueError("endToEndId deve começar com E")
         return self
@@ -72,6 +78,7 @@ async def pay(tx: AsyncSession, body: Pay, now: datetime) -> tuple[str, UUID | N
     Ordered again under the same id, it is the same Pix and its notice is delivered again. Raises Refusal 409 when
     that id belongs to something else.
     """
+    assert body.amount is not None  # noqa: S101 - it was said, or the scanner read it
     account = await _customer(tx, body)
     payer = _payer(body.payer, another_bank(account.ispb if account else ""))
     end_to_end_id = body.end_to_end_id or EndToEndId.new(payer["account"]["ispb"], now)

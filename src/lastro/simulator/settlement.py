@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.simulator import orders
 from lastro.simulator.book import Kind, Payment
+from lastro.simulator.charges import Charges
 from lastro.simulator.network import TheNetwork
 from lastro.simulator.orders import Decision
 from lastro.simulator.reject_codes import rejecting_key
@@ -150,8 +151,10 @@ async def _settled(
     dropped = _dropped_again([firsts[end_to_end_id].order for end_to_end_id in recorded], rules)
     new = [reading for end_to_end_id, reading in firsts.items() if end_to_end_id not in recorded]
     holders = await _holders(tx, [reading.order for reading in new])
-    decisions = [_decided(reading, holders, rules, now) for reading in new]
+    charges = await Charges.hold(tx, [reading.order.txid for reading in new if reading.order.txid is not None])
+    decisions = [_decided(reading, holders, rules, charges, now) for reading in new]
     mine = await orders.write(tx, decisions, metered=metered)
+    charges.keep(mine)
     await rules.keep(tx)
     dropped |= any(decision.rule is not None and decision.rule.drop_answer for decision in decisions)
     recorded |= {decision.end_to_end_id: decision for decision in decisions}
@@ -204,9 +207,13 @@ async def _holders(tx: AsyncSession, batch: Sequence[Order]) -> _Holders:
     return _Holders(tax_ids, account_ids)
 
 
-def _decided(reading: _Reading, holders: _Holders, rules: Rules, now: datetime) -> Decision:
+def _decided(reading: _Reading, holders: _Holders, rules: Rules, charges: Charges, now: datetime) -> Decision:
     order, message = reading.order, reading.message
     rule = rules.use(key=order.payee.key, amount=order.amount, end_to_end_id=order.end_to_end_id)
+    verdict = _own_verdict(order) or (rule.reject if rule else None) or _verdict_of_payees_bank(order, holders)
+    verdict = verdict or charges.refusal(order.txid, order.payee.key, order.amount, now)
+    if verdict is None:
+        charges.take(order.txid, order.payee.key, order.end_to_end_id)
     return Decision(
         end_to_end_id=order.end_to_end_id,
         kind=Kind.SENT,
@@ -221,7 +228,7 @@ def _decided(reading: _Reading, holders: _Holders, rules: Rules, now: datetime) 
             "description": order.remittance_information,
         },
         created_at=now,
-        verdict=_own_verdict(order) or (rule.reject if rule else None) or _verdict_of_payees_bank(order, holders),
+        verdict=verdict,
         external_ref=orders.new_reference(),
         rule=rule,
     )

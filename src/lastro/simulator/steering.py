@@ -10,7 +10,7 @@ from pydantic import Field, StrictInt
 from sqlalchemy import BigInteger, ColumnElement, cast, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.simulator import clock_offset, other_banks
+from lastro.simulator import clock_offset, other_banks, scanner
 from lastro.simulator.book import Kind, Payment, Status
 from lastro.simulator.network import Network, TheNetwork
 from lastro.simulator.other_banks import GiveBack, Pay
@@ -45,6 +45,8 @@ class BookQuery(Strict):
 async def pay(request: Request, network: TheNetwork) -> Response:
     """Somebody at another bank pays one of our customers."""
     body = await read(request, Pay)
+    if body.qr_code_text is not None:
+        body = await scanner.scanned(network, body, body.qr_code_text)
     async with network.book.transaction() as tx:
         end_to_end_id, notice_id = await other_banks.pay(tx, body, network.clock.now())
     return await _delivered(network, "endToEndId", end_to_end_id, notice_id)
