@@ -191,6 +191,7 @@ async def household(settings: Settings) -> AsyncIterator[Household]:
         deliver_to=settings.simulator_deliver_to,
         limit_lookups=False,
         authority=authority_of(settings.network_url),
+        customer_tokens=(demo.TOKEN, demo.OTHER_TOKEN),
     )
     simulator = Simulator(network, clock)
     house = build(settings, clock=clock, literal_tokens=True)

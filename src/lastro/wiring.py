@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from lastro.clock import Clock
 from lastro.database import Database
 from lastro.errors import Unavailable
 from lastro.outbox.doorbell import Doorbell
+from lastro.pix.keys import crossing as keys
 from lastro.pix.payments import acceptance as sending
 from lastro.pix.transfers import acceptance as receiving
 from lastro.providers.directory import ProviderDirectory
@@ -87,10 +89,11 @@ def build(
         preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
-        consequences=Consequences(),
+        consequences=Consequences(closed=keys.close_account),
         publication=Publication(
             location=settings.pix_location or f"{settings.host}:{settings.port}/qr/v2", city=settings.merchant_city
         ),
+        code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
     )
     return House(bank, client)
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from lastro.clock import Clock
 from lastro.simulator.book import Book
+from lastro.simulator.customers import Customers
 from lastro.simulator.delivery import Deliveries
 from lastro.simulator.signing import Seal
 from lastro.simulator.wire import Refusal
@@ -21,6 +22,7 @@ class SimulatorSettings:
     """`deliver_to` is the base URL of Lastro; `secret` is shared with it; `limit_lookups` meters the directory.
 
     `authority` is where others find this network, as codes name it; without it, as each of them has found it.
+    `customer_tokens` are tokens of Lastro in the hands of simulated customers, who type the codes that they get.
     """
 
     database_url: str = field(repr=False)
@@ -28,6 +30,7 @@ class SimulatorSettings:
     deliver_to: str
     limit_lookups: bool = True
     authority: str = ""
+    customer_tokens: tuple[str, ...] = field(default=(), repr=False)
 
 
 def authority_of(url: str) -> str:
@@ -43,6 +46,7 @@ class Network:
     clock: Clock
     book: Book
     deliveries: Deliveries
+    customers: Customers
     _seals: dict[str, Seal] = field(default_factory=dict)
 
     def seal_of(self, authority: str) -> Seal:
