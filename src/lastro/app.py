@@ -24,6 +24,7 @@ from lastro.http import ApiRoute
 from lastro.inbound.router import router as inbound
 from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
 from lastro.pix.keys.router import router as keys
+from lastro.pix.lookups.router import router as lookups
 from lastro.pix.payments.router import router as payments
 from lastro.pix.qrcodes.router import router as qrcodes
 from lastro.pix.transfers.router import router as transfers
@@ -32,7 +33,7 @@ from lastro.settings import Settings
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, payments, transfers, keys, qrcodes)
+ROUTERS = (accounts, payments, transfers, keys, lookups, qrcodes)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ from lastro.database import Database
 from lastro.errors import Unavailable
 from lastro.outbox.doorbell import Doorbell
 from lastro.pix.keys import crossing as keys
+from lastro.pix.lookups import metering
+from lastro.pix.lookups.budgets import PARTICIPANTS
 from lastro.pix.payments import acceptance as sending
 from lastro.pix.transfers import acceptance as receiving
 from lastro.providers.directory import ProviderDirectory
@@ -94,6 +97,7 @@ def build(
             location=settings.pix_location or f"{settings.host}:{settings.port}/qr/v2", city=settings.merchant_city
         ),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
+        metering=_till("metering", db, _metered(settings), lambda _order: None),
     )
     return House(bank, client)
 
@@ -112,6 +116,10 @@ def _till(
             return await carry_out(tx, orders)
 
     return Till(flush, twin_of)
+
+
+def _metered(settings: Settings) -> Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]]:
+    return functools.partial(metering.carry_out, participant=PARTICIPANTS[settings.dict_category])
 
 
 def _sending(db: Database) -> Callable[[Sequence[Any], bool], Awaitable[Sequence[Any]]]:
