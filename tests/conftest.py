@@ -1,12 +1,15 @@
 """The world of the tests: a real Postgres, and on it what `lastro dev` runs, served over real HTTP."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +23,7 @@ from lastro import demo
 from lastro.dev import HOST, databases, household
 from lastro.embedded import Postgres, data_directory, postgres
 from lastro.migrations import upgrade
+from lastro.pix.qrcodes.signer import self_signed
 from lastro.serving import OPTIONS
 from lastro.settings import Settings
 from lastro.simulator.app import MOUNTED_AT
@@ -61,6 +65,16 @@ async def urls(cluster: Postgres) -> Urls:
     return Urls(bank, simulator, bank.removesuffix("/lastro") + "/lastro_quiet")
 
 
+@functools.cache
+def certificate() -> Path:
+    """The key under which this run signs its charges."""
+    directory = Path(tempfile.mkdtemp(prefix="lastro-tests-"))
+    atexit.register(shutil.rmtree, directory)
+    path = directory / "qr-certificate.pem"
+    path.write_bytes(self_signed(HOST, datetime.now(UTC)))
+    return path
+
+
 def settings_for(urls: Urls, port: int) -> Settings:
     """The settings that `lastro dev` would use on this port."""
     return Settings(
@@ -71,6 +85,8 @@ def settings_for(urls: Urls, port: int) -> Settings:
         network_secret="a network secret of the tests, long",
         simulator_database_url=urls.simulator,
         simulator_deliver_to=f"http://{HOST}:{port}",
+        pix_hosts=f"http://{HOST}:{port}",
+        qr_certificate=certificate(),
         pool_size=20,
         port=port,
         docs=True,

@@ -26,6 +26,7 @@ from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
 from lastro.pix.keys.router import router as keys
 from lastro.pix.lookups.router import router as lookups
 from lastro.pix.payments.router import router as payments
+from lastro.pix.qrcodes.locations import router as locations
 from lastro.pix.qrcodes.router import router as qrcodes
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
@@ -61,7 +62,7 @@ def create_app(bank: Bank, *, docs: bool = False, checks: Checks | None = None) 
         telemetry=None,
     )
     app.state.bank = bank
-    for router in (*ROUTERS, inbound):
+    for router in (*ROUTERS, inbound, locations):
         # Not `include_router`, which would put a second resolution of routes around each of ours.
         app.router.routes.extend(router.routes)
     _add_health(app, bank, checks)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lastro.auth.tokens import TokenBook
 from lastro.clock import Clock
 from lastro.database import Database
+from lastro.egress import Egress
 from lastro.outbox.doorbell import Doorbell
 from lastro.providers.directory import ProviderDirectory
 from lastro.till import Till
@@ -30,16 +31,29 @@ class Consequences:
     closed: Consequence = _nothing_follows
 
 
+class Signing(Protocol):
+    """A private key whose public half other banks can find."""
+
+    def sign(self, payload: bytes, *, key_set: str) -> str:
+        """The payload as a compact JWS; `key_set` is the URL where `keys` are published."""
+        ...
+
+    def keys(self) -> dict[str, Any]:
+        """The JWKS."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What the codes that we make say of us, where the others find our charges, and under whose signature.
+    """What the codes that we make say of us: our city, and where (host and path) other banks find our charges.
 
-    Without a `signer` there are no charges, and so no dynamic codes.
+    Without a `signer` there are no charges, and so no dynamic codes. `scheme` is https, or http for a demo.
     """
 
     location: str
+    scheme: str
     city: str
-    signer: Any = None
+    signer: Signing | None
 
 
 @dataclass(slots=True)
@@ -60,6 +74,7 @@ class Bank:
     metering: Till[Any, Any]
     consequences: Consequences
     publication: Publication
+    egress: Egress
     code_secret: bytes = field(repr=False)
 
     def now(self) -> datetime:

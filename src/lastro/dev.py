@@ -25,6 +25,7 @@ from lastro.clock import Clock
 from lastro.embedded import Postgres, postgres
 from lastro.errors import SetupError
 from lastro.migrations import upgrade
+from lastro.pix.qrcodes.signer import self_signed
 from lastro.serving import OPTIONS
 from lastro.settings import Settings
 from lastro.simulator.app import MOUNTED_AT, Simulator
@@ -75,6 +76,8 @@ def run(port: int, data_dir: Path, *, fresh: bool) -> None:
             simulator_database_url=simulator_url,
             simulator_deliver_to=f"http://{HOST}:{port}",
             pool_size=20,
+            pix_hosts=f"http://{HOST}:{port}",
+            qr_certificate=_certificate(data_dir),
             port=port,
             log_level="warning",
             docs=True,
@@ -108,7 +111,7 @@ def _forget(data_dir: Path) -> None:
     """Start from nothing: what `lastro dev` keeps goes, whatever else lies in the directory stays."""
     with postgres(data_dir):  # refuses while another `lastro dev` owns the directory
         pass
-    for name in ("data", "secrets.json"):
+    for name in ("data", "secrets.json", "qr-certificate.pem"):
         path = data_dir / name
         if path.is_dir():
             shutil.rmtree(path)
@@ -127,6 +130,17 @@ def _secret(data_dir: Path, name: str) -> str:
         new.write_text(json.dumps(known))
         new.replace(path)
     return known[name]
+
+
+def _certificate(data_dir: Path) -> Path:
+    """The key that signs this installation's charges, and a certificate for loopback; made once, like a secret."""
+    path = data_dir / "qr-certificate.pem"
+    if not path.exists():
+        new = path.with_suffix(".new")
+        new.touch(0o600)
+        new.write_bytes(self_signed(HOST, Clock().now()))
+        new.replace(path)
+    return path
 
 
 async def databases(cluster: Postgres, password: str) -> tuple[str, str]:

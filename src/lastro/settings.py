@@ -26,7 +26,8 @@ def _long_enough(secret: SecretStr) -> SecretStr:
 
 def _location(text: str) -> str:
     """As it will stand in a code: with a token of 32 after it, within the 77 characters of a BR Code's URL."""
-    if not re.fullmatch(r"[a-z0-9.-]+(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)+", text) or len(text) > 44:  # noqa: PLR2004
+    bare = text.removeprefix("http://")
+    if not re.fullmatch(r"[a-z0-9.-]+(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)+", bare) or len(bare) > 44:  # noqa: PLR2004
         raise ValueError("must look like pix.example.com/qr/v2, without https://, and have at most 44 characters")
     return text
 

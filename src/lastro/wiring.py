@@ -16,12 +16,14 @@ from lastro.auth.tokens import TokenBook
 from lastro.bank import Bank, Consequences, Publication
 from lastro.clock import Clock
 from lastro.database import Database
+from lastro.egress import Egress
 from lastro.errors import Unavailable
 from lastro.outbox.doorbell import Doorbell
 from lastro.pix.keys import crossing as keys
 from lastro.pix.lookups import metering
 from lastro.pix.lookups.budgets import PARTICIPANTS
 from lastro.pix.payments import acceptance as sending
+from lastro.pix.qrcodes.signer import Signer
 from lastro.pix.transfers import acceptance as receiving
 from lastro.providers.directory import ProviderDirectory
 from lastro.providers.network_http import NetworkHttp
@@ -93,13 +95,23 @@ def build(
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
         consequences=Consequences(closed=keys.close_account),
-        publication=Publication(
-            location=settings.pix_location or f"{settings.host}:{settings.port}/qr/v2", city=settings.merchant_city
-        ),
+        publication=_publication(settings),
+        egress=Egress([host for host in settings.pix_hosts.split(",") if host.strip()]),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
         metering=_till("metering", db, _metered(settings), lambda _order: None),
     )
     return House(bank, client)
+
+
+def _publication(settings: Settings) -> Publication:
+    address = settings.pix_location or f"http://{settings.host}:{settings.port}/qr/v2"
+    scheme, _, location = address.rpartition("://")
+    return Publication(
+        location=location,
+        scheme=scheme or "https",
+        city=settings.merchant_city,
+        signer=Signer.load(settings.qr_certificate) if settings.qr_certificate is not None else None,
+    )
 
 
 def _till(

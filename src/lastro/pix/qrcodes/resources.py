@@ -10,10 +10,13 @@ from pydantic import Field
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import Body, Document, Incoming, Resource, Schema
 from lastro.jsonapi.fields import Amount, Reais, Timestamp, line
+from lastro.pix.qrcodes.decoding import Decoded
 from lastro.pix.qrcodes.models import PixQrCode
 from lastro.pix.qrcodes.order import CodeOrder
 from lastro.pix.qrcodes.states import QrCodeStatus, QrCodeType
+from lastro.providers.protocol import Party
 from lastro.values.money import Money
+from lastro.values.participants import participant
 from lastro.values.pix_key import KeyType
 from lastro.values.tax_id import DocumentType
 from lastro.values.text import Text
@@ -167,3 +170,41 @@ class DecodedAttributes(Schema):
 
 DecodingBody = Body[DecodeKind, NewDecoding]
 DecodedDocument = Document[DecodeKind, DecodedAttributes]
+
+
+def decoded(code: Decoded, payee: Party | None) -> DecodedDocument:
+    """The answer to reading a code."""
+    return DecodedDocument(
+        data=Resource[DecodeKind, DecodedAttributes](
+            type="pix-qrcode-decode",
+            attributes=DecodedAttributes(
+                type=code.type,
+                key_type=code.key.kind if code.key else None,
+                key_value=code.key.value if code.key else None,
+                amount=code.amount,
+                description=code.description,
+                recipient=_nobody(code.name) if payee is None else _recipient(payee),
+                expires_at=code.expires_at,
+                created_at=code.created_at,
+                txid=code.txid,
+                automatic_pix=code.automatic,
+            ),
+        )
+    )
+
+
+def _recipient(payee: Party) -> Recipient:
+    """A person's document is covered, as the Central Bank wants it; a company's is public."""
+    bank = participant(payee.account.ispb)
+    person = payee.tax_id.kind is DocumentType.CPF
+    return Recipient(
+        name=payee.name,
+        document=payee.tax_id.masked if person else payee.tax_id.punctuated,
+        document_type=payee.tax_id.kind,
+        bank_name=bank.short_name if bank else None,
+        bank_code=bank.compe if bank else None,
+    )
+
+
+def _nobody(name: str) -> Recipient:
+    return Recipient(name=name, document=None, document_type=None, bank_name=None, bank_code=None)

@@ -8,9 +8,10 @@ from fastapi import Response
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.http import TheAttempt, TheBank, api_router, respond
+from lastro.errors import ErrorCode
+from lastro.http import TheAttempt, TheBank, also, api_router, respond
 from lastro.pix.qrcodes import service
-from lastro.pix.qrcodes.resources import NewQrCodeBody, QrCodeDocument, ReadDocument
+from lastro.pix.qrcodes.resources import DecodedDocument, DecodingBody, NewQrCodeBody, QrCodeDocument, ReadDocument
 
 router = api_router("/pix", "QR Code")
 
@@ -28,3 +29,9 @@ async def create(body: NewQrCodeBody, caller: Creator, bank: TheBank, attempt: T
 async def get(qrcode_id: UUID, caller: Reader, bank: TheBank) -> ReadDocument:
     """Obter QR Code por ID."""
     return await service.get(bank, caller, qrcode_id)
+
+
+@router.post("/qr-codes/decode", responses=also(ErrorCode.INVALID_QRCODE, ErrorCode.PROVIDER_UNAVAILABLE))
+async def decode(body: DecodingBody, caller: Reader, bank: TheBank) -> DecodedDocument:
+    """Decodificar QR Code."""
+    return await service.decode(bank, caller, body.data.attributes.qr_code_text)

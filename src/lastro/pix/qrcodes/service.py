@@ -1,5 +1,6 @@
-"""What may be done with our own codes: make one, find it again with what was paid through it."""
+"""What may be done with codes: make one, find it again with what was paid through it, read anybody's."""
 
+import asyncio
 import secrets
 import string
 from collections.abc import Sequence
@@ -14,22 +15,27 @@ from lastro.accounts.service import NO_ACCOUNT
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Publication
-from lastro.errors import Flaw, NotFound
+from lastro.errors import BankError, Flaw, NotFound
 from lastro.idempotency import once
 from lastro.pix.keys.models import PixKeyRow
 from lastro.pix.keys.states import KeyStage
+from lastro.pix.lookups import service as lookups
+from lastro.pix.lookups.service import Wanted
 from lastro.pix.qrcodes import resources, rules
+from lastro.pix.qrcodes.decoding import understand
 from lastro.pix.qrcodes.image import drawn
 from lastro.pix.qrcodes.models import ARRIVED, PixQrCode, QrCodeLocation
 from lastro.pix.qrcodes.order import CodeOrder
-from lastro.pix.qrcodes.resources import CodePayment, QrCodeDocument, ReadDocument
+from lastro.pix.qrcodes.resources import CodePayment, DecodedDocument, QrCodeDocument, ReadDocument
 from lastro.pix.qrcodes.states import QrCodeType, status_of
+from lastro.providers.protocol import Party
 from lastro.values import brcode
 from lastro.values.brcode import LONGEST_CITY, LONGEST_NAME, DynamicCode, StaticCode, fold
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 
+DIRECTORY_SECONDS = 3.0
 MOST_PAYMENTS = 100
 """Of one code, the newest; /pix/transfers lists them all."""
 
@@ -141,3 +147,21 @@ async def _payments_of(tx: AsyncSession, code: PixQrCode) -> Sequence[CodePaymen
         CodePayment(transfer_id=row.id, e2e_id=row.e2e_id, amount=row.amount_centavos, paid_at=row.created_at)
         for row in rows
     ]
+
+
+async def decode(bank: Bank, caller: Caller, text: str) -> DecodedDocument:
+    """Tell a client what a code asks, and who would be paid. Raises InvalidQrCode, ProviderUnavailable."""
+    decoded = await understand(bank, text)
+    payee = decoded.own.payee if decoded.own is not None else await _looked_up(bank, caller, decoded.key)
+    return resources.decoded(decoded, payee)
+
+
+async def _looked_up(bank: Bank, caller: Caller, key: PixKey | None) -> Party | None:
+    """Who the directory says it is. The code can be read without it: a miss, a limit or silence is no error here."""
+    if key is None:
+        return None
+    try:
+        async with asyncio.timeout(DIRECTORY_SECONDS):
+            return (await lookups.lookup(bank, caller, Wanted(key, None))).owner.party
+    except (BankError, TimeoutError):
+        return None
