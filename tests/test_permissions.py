@@ -38,6 +38,7 @@ PROMISED = {
     "DELETE /pix/keys/:id": "BAAS_PIX_KEYS_DELETE",
     "POST /pix/keys/lookup": "BAAS_PIX_KEYS_READ",
     "POST /pix/qrcode": "BAAS_PIX_QRCODE_CREATE",
+    "GET /pix/qrcode/:id": "BAAS_PIX_QRCODE_READ",
     "POST /pix/qr-codes/decode": "BAAS_PIX_QRCODE_READ",
 }
 # What needs no token, and why that is all right.
@@ -49,6 +50,8 @@ OPEN = {
     "/health/ready": "says a few",
     "/metrics": "figures of no tenant",
     "/network/{provider_id}/notifications": "authenticated by its signature",
+    "/qr/v2/{token}": "a charge under an address that only its code tells, for the payer's bank",
+    "/.well-known/jwks.json": "the public key that proves those charges ours",
 }
 
 

@@ -250,6 +250,13 @@ def upgrade() -> None:
         ),
     )
     op.add_column("pix_payments", sa.Column("txid", sa.Text(), nullable=True))
+    op.create_index(
+        "ix_pix_transfers_account_id_txid",
+        "pix_transfers",
+        ["account_id", "txid"],
+        unique=False,
+        postgresql_where=sa.text("txid IS NOT NULL"),
+    )
     op.add_column("pix_transfers", sa.Column("payment_account_id", sa.Uuid(), nullable=True))
     op.add_column("pix_transfers", sa.Column("payment_id", sa.Uuid(), nullable=True))
     op.add_column(

@@ -3,67 +3,42 @@
 import base64
 import io
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from urllib.parse import quote
 
 import zxingcpp
 from PIL import Image
 
-from build import Account, Answered, Tenant
-from lastro.pix.keys.models import KeyHolder, PixKeyRow
-from lastro.pix.keys.states import KeyStage
-from lastro.values.pix_key import KeyType
+from build import Account, Answered, Tenant, until
 
 KIND = "pix-qrcode"
 
 
-async def a_key(account: Account, kind: str = "EVP", value: str | None = None, *, at: datetime | None = None) -> str:
-    """Give the account an active key, in our books and in the directory."""
-    world = account.tenant.world
-    facts = await account.attributes()
-    provider = await world.bank.providers.get(account.tenant.provider_id)
-    holder = facts["holderDocument"].translate(str.maketrans("", "", ".-/"))
-    request_id = uuid4()
-    entry = {
-        "requestId": str(request_id),
-        "keyType": kind,
-        "account": {
-            "ispb": provider.ispb,
-            "branch": facts["branch"],
-            "number": facts["accountNumber"].replace("-", ""),
-            "type": {"CHECKING": "CACC", "SAVINGS": "SVGS", "PAYMENT": "TRAN"}[facts["type"]],
-        },
-        "owner": {
-            "type": "LEGAL_PERSON" if len(holder) == 14 else "NATURAL_PERSON",
-            "taxId": holder,
-            "name": facts["holderName"],
-        },
-    } | ({} if value is None else {"key": value})
-    secret = world.settings.network_secret.get_secret_value()
-    made = await world.http.post(
-        "/simulator/network/dict/entries", json=entry, headers={"authorization": f"Bearer {secret}"}
-    )
-    assert made.status_code == 201, made.text
-    key: str = made.json()["key"]
-    now = at or world.bank.now()
-    row = PixKeyRow(
-        account_id=UUID(account.id),
-        id=uuid4(),
-        tenant_id=account.tenant.id,
-        provider_id=account.tenant.provider_id,
-        type=KeyType(kind),
-        value=key,
-        stage=KeyStage.ACTIVE,
-        registration_id=request_id,
-        version=1,
-        created_at=now,
-        updated_at=now,
-    )
-    async with world.bank.db.transaction() as tx:
-        tx.add(row)
-        tx.add(KeyHolder(key_value=key, account_id=row.account_id, key_id=row.id))
-    return key
+async def a_key(account: Account, kind: str = "EVP", value: str | None = None) -> str:
+    """Give the account an active key, proven where it must be."""
+    tenant = account.tenant
+    attributes = {"accountId": account.id, "keyType": kind} | ({} if value is None else {"keyValue": value})
+    asked = await tenant.post("/pix/keys", "pix-keys", attributes)
+    assert asked.status == 201, asked.body
+    if kind in {"EMAIL", "PHONE"}:
+        await _type_the_code(tenant, asked.id, asked.attributes["keyValue"])
+
+    async def is_active() -> bool:
+        return bool((await tenant.get(f"/pix/keys/{asked.id}")).attributes["status"] == "ACTIVE")
+
+    await until(is_active)
+    return str((await tenant.get(f"/pix/keys/{asked.id}")).attributes["keyValue"])
+
+
+async def _type_the_code(tenant: Tenant, key_id: str, address: str) -> None:
+    path = f"/mailbox?to={quote(address, safe='')}"
+
+    async def came() -> bool:
+        return bool((await tenant.world.simulate("GET", path))["messages"])
+
+    await until(came)
+    code = (await tenant.world.simulate("GET", path))["messages"][0]["code"]
+    assert (await tenant.post(f"/pix/keys/{key_id}/confirm", "pix-keys", {"code": code})).status == 200
 
 
 async def a_receiver(tenant: Tenant, **changes: Any) -> "Receiver":

@@ -31,6 +31,7 @@ class PixTransfer(Base):
         Index("ix_pix_transfers_account_id_created_at_id", "account_id", "created_at", "id"),
         Index("ix_pix_transfers_tenant_id_created_at_id", "tenant_id", "created_at", "id"),
         Index("ix_pix_transfers_tenant_id_e2e_id", "tenant_id", "e2e_id"),
+        Index("ix_pix_transfers_account_id_txid", "account_id", "txid", postgresql_where=text("txid IS NOT NULL")),
         CheckConstraint("amount_centavos > 0", name="amount_positive"),
         CheckConstraint("(payment_id IS NULL) = (payment_account_id IS NULL)", name="payment_is_whole"),
         CheckConstraint("refunded_centavos BETWEEN 0 AND amount_centavos", name="refunded_within_amount"),
