@@ -53,7 +53,7 @@ class Network:
         """The key under which charges are published at this host."""
         host = authority.partition(":")[0]
         if host not in self._seals:
-            self._seals[host] = Seal(host)
+            self._seals[host] = Seal(host, self.clock.now())
         return self._seals[host]
 
 

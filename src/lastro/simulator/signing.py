@@ -5,7 +5,7 @@ import hashlib
 import ipaddress
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
@@ -29,12 +29,13 @@ class Forged(Exception):
 class Seal:
     """The key under which the banks of this network publish charges at one host; made anew at each start."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, now: datetime) -> None:
         """Make the key, its certificate, and that of an authority that vouches for it."""
         authority, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         root = "Autoridade do simulador"
-        certificates = (_certificate(host, leaf, root, authority), _certificate(root, authority, root, authority))
-        chain = [each.public_bytes(Encoding.DER) for each in certificates]
+        own = _certificate(host, leaf, root, authority, now)
+        above = _certificate(root, authority, root, authority, now)
+        chain = [each.public_bytes(Encoding.DER) for each in (own, above)]
         self._thumbprint = _thumbprint(chain[0])
         self._key = ECKey.import_key(leaf)
         self.jwks: Mapping[str, Any] = {
@@ -121,17 +122,20 @@ def _name_of(host: str) -> x509.GeneralName:
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuers_key: ec.EllipticCurvePrivateKey
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    issuers_key: ec.EllipticCurvePrivateKey,
+    made_at: datetime,
 ) -> x509.Certificate:
-    made = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(_title(name))
         .issuer_name(_title(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(made - timedelta(days=1))
-        .not_valid_after(made + _LIFE)
+        .not_valid_before(made_at - timedelta(days=1))
+        .not_valid_after(made_at + _LIFE)
         .add_extension(x509.BasicConstraints(ca=key is issuers_key, path_length=None), critical=True)
     )
     if key is not issuers_key:
