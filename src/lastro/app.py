@@ -24,13 +24,14 @@ from lastro.http import ApiRoute
 from lastro.inbound.router import router as inbound
 from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
 from lastro.pix.payments.router import router as payments
+from lastro.pix.refunds.router import router as refunds
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
 from lastro.settings import Settings
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, payments, transfers)
+ROUTERS = (accounts, payments, transfers, refunds)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

@@ -18,6 +18,8 @@ from lastro.outbox.doorbell import Ear
 from lastro.outbox.queue import WORKERS, Claimed, LowWater, Waiting
 from lastro.pix.payments import settlement
 from lastro.pix.payments.acceptance import SETTLE
+from lastro.pix.refunds import settlement as refunding
+from lastro.pix.refunds.service import SETTLE as REFUND
 
 Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
 """Keeps what it can and says which promises must wait; raises when nothing is known of those that it did not keep."""
@@ -25,6 +27,7 @@ Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
 HANDLERS: Mapping[str, Handler] = {
     OPEN: opening.open_accounts,
     SETTLE: settlement.settle,
+    REFUND: refunding.settle,
 }
 
 LANES = 2  # batches under way at once: while one waits for the network, the other writes

@@ -5,7 +5,9 @@ from uuid import UUID
 from lastro.attempt import Overtaken
 from lastro.bank import Bank
 from lastro.errors import NotFound
-from lastro.pix.payments import conclusion, returns
+from lastro.pix.payments import conclusion as payments
+from lastro.pix.payments import returns
+from lastro.pix.refunds import conclusion as refunds
 from lastro.pix.transfers import service as transfers
 from lastro.providers.protocol import InFlight, Notification, PaymentStatus, PixReceived, ReturnReceived
 from lastro.values.text import Text
@@ -32,7 +34,8 @@ async def _conclude(bank: Bank, provider_id: UUID, status: PaymentStatus) -> Non
     if isinstance(status.outcome, InFlight):
         return
     async with bank.db.transaction() as tx:
-        heard = await conclusion.hear(tx, provider_id, status.end_to_end_id, status.outcome, now=bank.now())
+        hear = refunds.hear if status.end_to_end_id.is_return else payments.hear
+        heard = await hear(tx, provider_id, status.end_to_end_id, status.outcome, now=bank.now())
         if not heard:
             raise NotFound(_NO_PAYMENT)
 

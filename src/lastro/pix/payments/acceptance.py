@@ -16,6 +16,7 @@ from lastro.errors import BankError
 from lastro.ledger import book
 from lastro.outbox import queue
 from lastro.outbox.queue import Promise
+from lastro.pix.keys.holders import Holder, holders
 from lastro.pix.parties import packed
 from lastro.pix.payments import resources, rules
 from lastro.pix.payments.models import PixPayment
@@ -33,10 +34,11 @@ Verdict = Answer | BankError
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What must be known of an order before the directory is asked: was it answered before, and who pays?"""
+    """What must be known of an order before the directory is asked: was it answered, who pays, is the payee ours?"""
 
     account_id: UUID
     attempt: Attempt | None
+    key_value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,16 @@ class Payer:
     type: AccountType
 
 
-async def prepare(tx: AsyncSession, questions: Sequence[Question]) -> list[Answer | BankError | Payer | None]:
-    """Answer the questions of many orders with two reads: the earlier answer, else the payer, else nothing."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Who pays, and what is known of the payee without asking the directory."""
+
+    payer: Payer
+    holder: Holder | None
+
+
+async def prepare(tx: AsyncSession, questions: Sequence[Question]) -> list[Answer | BankError | Prepared | None]:
+    """Answer the questions of many orders with a few reads: the earlier answer, else what is known, else nothing."""
     stored = await idempotency.find(tx, [each.attempt for each in questions if each.attempt is not None])
     rows = await tx.execute(
         select(
@@ -83,8 +93,10 @@ async def prepare(tx: AsyncSession, questions: Sequence[Question]) -> list[Answe
         )
         for row in rows
     }
+    at_home = await holders(tx, {each.key_value for each in questions})
     return [
-        (stored.get(each.attempt.identity) if each.attempt else None) or payers.get(each.account_id)
+        (stored.get(each.attempt.identity) if each.attempt else None)
+        or (Prepared(payers[each.account_id], at_home.get(each.key_value)) if each.account_id in payers else None)
         for each in questions
     ]
 

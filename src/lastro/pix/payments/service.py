@@ -12,7 +12,8 @@ from lastro.bank import Bank
 from lastro.database import Found, page_of
 from lastro.errors import BankError, Conflict, Flaw, KeyNotFound, NotFound, Unprocessable
 from lastro.jsonapi.fields import end_of, start_of
-from lastro.pix.payments.acceptance import Payer, Question
+from lastro.pix.keys.holders import Holder
+from lastro.pix.payments.acceptance import Payer, Prepared, Question
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import Order, ReadyOrder
 from lastro.pix.payments.resources import PaymentQuery
@@ -35,18 +36,20 @@ async def send(bank: Bank, caller: Caller, order: Order, attempt: Attempt | None
     A repetition is answered before the directory is asked. Raises NotFound, Conflict, Unprocessable,
     InsufficientBalance, RateLimited, ProviderUnavailable, Unavailable.
     """
-    known = await bank.preparing.submit(Question(order.account_id, attempt))
+    known = await bank.preparing.submit(Question(order.account_id, attempt, order.key.value))
     if isinstance(known, BankError):
         raise known
     if isinstance(known, Answer):
         return known
-    payer = _own(known, caller)
+    payer, holder = _own(known, caller)
     provider = await bank.providers.get(payer.provider_id)
     now = bank.now()
     # Made before the lookup: the directory wants the id that the payment will carry.
     end_to_end_id = EndToEndId.new(provider.ispb, now)
     paying = BankAccount(provider.ispb, payer.branch, payer.number, payer.type)
-    owner = await _payee(provider, order, payer, end_to_end_id)
+    # Within one participant the money stays inside: neither DICT nor SPI may be asked.
+    inside = holder is not None and holder.owner.party.account.ispb == provider.ispb
+    owner = holder.owner if holder and inside else await _payee(provider, order, payer, end_to_end_id)
     if owner.party.account == paying:
         raise _unprocessable(_SELF)
     ready = ReadyOrder(
@@ -59,6 +62,7 @@ async def send(bank: Bank, caller: Caller, order: Order, attempt: Attempt | None
         payee=owner.party,
         created_at=now,
         attempt=attempt,
+        payee_account_id=holder.account_id if holder and inside else None,
     )
     verdict = await bank.sending.submit(ready)
     if isinstance(verdict, BankError):
@@ -68,12 +72,12 @@ async def send(bank: Bank, caller: Caller, order: Order, attempt: Attempt | None
     return verdict
 
 
-def _own(known: object, caller: Caller) -> Payer:
-    if not isinstance(known, Payer) or known.tenant_id != caller.tenant_id:
+def _own(known: object, caller: Caller) -> tuple[Payer, Holder | None]:
+    if not isinstance(known, Prepared) or known.payer.tenant_id != caller.tenant_id:
         raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
-    if not known.active:
+    if not known.payer.active:
         raise Conflict(NOT_ACTIVE)
-    return known
+    return known.payer, known.holder
 
 
 async def _payee(provider: ProviderFacts, order: Order, payer: Payer, end_to_end_id: EndToEndId) -> KeyOwner:
