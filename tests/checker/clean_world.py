@@ -16,6 +16,8 @@ _POTS = {
     "SETTLE": ("IN_TRANSIT", "SPI"),
     "RELEASE": ("IN_TRANSIT", "AVAILABLE"),
     "RECEIVE": ("SPI", "AVAILABLE"),
+    "PAY": ("IN_TRANSIT", "BOOK"),
+    "COLLECT": ("BOOK", "AVAILABLE"),
 }
 
 
@@ -47,6 +49,7 @@ class CleanWorld:
             adapter="network",
             account_types=["CHECKING"],
             strict_documents=False,
+            hides_accounts=False,
         )
 
     def apply(self, name: str, tenant: str = "one") -> None:
@@ -100,8 +103,14 @@ class CleanWorld:
 
     def receive(self, account_name: str, name: str, centavos: int) -> None:
         """Somebody pays the account; the transfer gets the name."""
-        account = self._rows[account_name]
         end_to_end_id = self._end_to_end_id("E", _OUTSIDE)
+        self._arrive(account_name, name, centavos, end_to_end_id, None)
+        self._hear(end_to_end_id, "PAYMENT", self._rows[account_name], name, centavos)
+        self._move(account_name, "RECEIVE", centavos, name)
+        self._book(end_to_end_id, "RECEIVED", centavos)
+
+    def _arrive(self, account_name: str, name: str, centavos: int, end_to_end_id: str, payment: Row | None) -> None:
+        account = self._rows[account_name]
         self._add(
             "pix_transfers",
             name,
@@ -113,14 +122,15 @@ class CleanWorld:
             status="COMPLETED",
             e2e_id=end_to_end_id,
             payer={},
+            payment_account_id=payment["account_id"] if payment else None,
+            payment_id=payment["id"] if payment else None,
             version=1,
             updated_at=self._now,
             _tenant=account["_tenant"],
+            _account=account_name,
+            _payment=payment,
         )
-        self._hear(end_to_end_id, "PAYMENT", account, name, centavos)
-        self._move(account_name, "RECEIVE", centavos, name)
         self._tell(self._rows[name], account["id"], "pix.transfer.received")
-        self._book(end_to_end_id, "RECEIVED", centavos)
 
     def refuse(self, centavos: int) -> None:
         """Somebody pays an account that does not exist."""
@@ -145,6 +155,7 @@ class CleanWorld:
             payer={},
             payee={},
             returned_centavos=0,
+            initiation="KEY",
             version=1,
             updated_at=self._now,
             _tenant=account["_tenant"],
@@ -183,6 +194,68 @@ class CleanWorld:
             payment["status"] = "REVERSED"
             self._tell(payment, payment["account_id"], "pix.payment.reversed")
 
+    def pay_inside(self, payer: str, payee: str, name: str, centavos: int) -> None:
+        """One customer pays another; the payment gets the name, the transfer `name, received`."""
+        self.pay(payer, name, centavos)
+        payment, account = self._rows[name], self._rows[payee]
+        self._tick()
+        payment |= {"status": "COMPLETED", "version": 2, "updated_at": self._now, "completed_at": self._now}
+        payment["payee_account_id"] = account["id"]
+        self._tell(payment, payment["account_id"], "pix.payment.completed")
+        self._keep(payment["id"])
+        self._move(payer, "PAY", centavos, name)
+        self._arrive(payee, f"{name}, received", centavos, payment["e2e_id"], payment)
+        self._move(payee, "COLLECT", centavos, f"{name}, received")
+
+    def refund(self, transfer_name: str, name: str, centavos: int) -> None:
+        """A received Pix is given back; the refund gets the name."""
+        transfer = self._rows[transfer_name]
+        account = self._rows[transfer["_account"]]
+        return_id = self._end_to_end_id("D", ISPB[transfer["_tenant"]])
+        self._add(
+            "pix_refunds",
+            name,
+            account_id=account["id"],
+            tenant_id=transfer["tenant_id"],
+            provider_id=transfer["provider_id"],
+            transfer_id=transfer["id"],
+            amount_centavos=centavos,
+            status="PROCESSING",
+            e2e_id=return_id,
+            original_e2e_id=transfer["e2e_id"],
+            version=1,
+            updated_at=self._now,
+            _transfer=transfer_name,
+        )
+        transfer["refunded_centavos"] += centavos
+        self._move(transfer["_account"], "HOLD", centavos, name)
+        self._promise("pix.refund.settle", account["id"], id_of(name))
+        operation = "POST /baas/api/v1/pix/transfers/{transfer_id}/refund"
+        self._answered(self._rows[name], operation, "pix-refunds", name)
+
+    def conclude_refund(self, name: str, status: str) -> None:
+        """The network's word on a refund; ours, when the payer is a customer."""
+        refund = self._rows[name]
+        transfer = self._rows[refund["_transfer"]]
+        payment = transfer["_payment"]
+        self._tick()
+        completed = status == "COMPLETED"
+        refund |= {"status": status, "version": 2, "updated_at": self._now}
+        refund |= {"completed_at": self._now} if completed else {"failure_reason": "rejected"}
+        self._tell(refund, refund["account_id"], f"pix.refund.{status.lower()}")
+        self._keep(refund["id"])
+        sentence = ("PAY" if payment else "SETTLE") if completed else "RELEASE"
+        centavos = refund["amount_centavos"]
+        self._move(transfer["_account"], sentence, centavos, name)
+        if not completed:
+            transfer["refunded_centavos"] -= centavos
+        elif payment:
+            payment["returned_centavos"] += centavos
+            payment |= {"version": payment["version"] + 1, "updated_at": self._now}
+            self._move(payment["_account"], "COLLECT", centavos, name)
+        else:
+            self._book(refund["e2e_id"], "RETURNED_BY_US", centavos, original=transfer["e2e_id"])
+
     async def write(self, connection: Connection) -> None:
         """Into an empty, migrated database."""
         self.bank["balances"] = list(self._balances.values())
@@ -211,7 +284,7 @@ class CleanWorld:
         balance = self._balances[account_name]
         source, target = _POTS[reason]
         for pot, change in ((source, -centavos), (target, centavos)):
-            if pot != "SPI":
+            if pot not in {"SPI", "BOOK"}:
                 balance[f"{pot.lower()}_centavos"] += change
         balance["seq"] += 1
         self.bank["movements"].append(
@@ -336,6 +409,13 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.pay("foreign", "returned", 30_00)
     world.conclude("returned", "COMPLETED")
     world.take_back("returned", "all of it", 30_00)
+    world.pay_inside("foreign", "payer", "next door", 20_00)
+    world.refund("next door, received", "back next door", 5_00)
+    world.conclude_refund("back next door", "COMPLETED")
+    world.refund("first of payer", "given back", 3_00)
+    world.conclude_refund("given back", "COMPLETED")
+    world.refund("first of payer", "not taken", 4_00)
+    world.conclude_refund("not taken", "FAILED")
     world.pay("closed", "last", 100_00)
     world.conclude("last", "COMPLETED")
     world.step("closed", "CLOSED", "account.closed")
@@ -344,4 +424,5 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
         world.apply("applicant")
         world.pay("payer", "under way", 20_00)
         world.pay("payer", "pending", 21_00, held=False)
+        world.refund("first of payer", "going back", 2_00)
     return world

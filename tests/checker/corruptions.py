@@ -14,6 +14,10 @@ _ANY_PAYMENT = (
     "ALTER TABLE pix_payments DROP CONSTRAINT ck_pix_payments_completed_at_with_completed,"
     " DROP CONSTRAINT ck_pix_payments_reason_with_failed, DROP CONSTRAINT ck_pix_payments_returned_within_amount"
 )
+_ANY_REFUND = (
+    "ALTER TABLE pix_refunds DROP CONSTRAINT ck_pix_refunds_completed_at_with_completed,"
+    " DROP CONSTRAINT ck_pix_refunds_reason_with_failed"
+)
 _ANY_ACCOUNT = (
     "ALTER TABLE accounts DROP CONSTRAINT ck_accounts_closed_at_with_closed,"
     " DROP CONSTRAINT ck_accounts_numbered_once_open"
@@ -45,7 +49,7 @@ def apart(*network_rows: str) -> Corruption:
     return Corruption(network.ID, network=network_rows, at_rest=True)
 
 
-PAID, PAYER, _CLOSED = named("paid"), named("payer"), named("closed")
+PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), named("next door")
 
 CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET amount_centavos = 0 WHERE reference = {PAID}"),
@@ -115,7 +119,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("R4", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {named('all of it')}"),
     broken("N1", f"DELETE FROM pix_transfers WHERE id = {named('first of payer')}"),
     broken("N1", f"DELETE FROM inbox WHERE reference = {named('first of payer')}"),
-    broken("N1", f"UPDATE pix_transfers SET amount_centavos = 1 WHERE id = {named('first of payer')}"),
+    broken("N1", f"UPDATE pix_transfers SET amount_centavos = 9900 WHERE id = {named('first of payer')}"),
     broken("N1", f"UPDATE inbox SET account_id = {named('foreign')} WHERE reference = {named('first of payer')}"),
     broken("N1", f"DELETE FROM movements WHERE reference = {named('first of payer')}"),
     broken("N1", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {named('first of payer')}"),
@@ -130,6 +134,46 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "UPDATE pix_transfers SET e2e_id = (SELECT end_to_end_id FROM inbox WHERE rejected_with IS NOT NULL)"
         f" WHERE id = {named('first of payer')}",
     ),
+    broken("L6", f"UPDATE movements SET target = 'SPI' WHERE reference = {INSIDE} AND reason = 'PAY'"),
+    broken("L7", f"UPDATE pix_refunds SET amount_centavos = 1 WHERE id = {named('going back')}"),
+    broken("P3", f"UPDATE movements SET reason = 'SETTLE' WHERE reference = {INSIDE} AND reason = 'PAY'"),
+    broken("P3", f"DELETE FROM movements WHERE reference = {named('not taken')} AND reason = 'RELEASE'"),
+    broken("P6", f"UPDATE pix_refunds SET amount_centavos = 1 WHERE id = {named('given back')}"),
+    broken("R4", f"UPDATE pix_payments SET returned_centavos = 0 WHERE id = {INSIDE}"),
+    broken("N3", f"DELETE FROM pix_transfers WHERE payment_id = {INSIDE}"),
+    broken("N3", f"UPDATE pix_transfers SET amount_centavos = 1900 WHERE payment_id = {INSIDE}"),
+    broken("N3", f"UPDATE pix_payments SET payee_account_id = {_CLOSED} WHERE id = {INSIDE}"),
+    broken("N3", f"DELETE FROM movements WHERE reference = {named('next door, received')}"),
+    broken("N3", f"DELETE FROM movements WHERE reference = {named('back next door')} AND reason = 'COLLECT'"),
+    broken("N3", f"UPDATE movements SET reference = {PAID} WHERE reference = {named('next door, received')}"),
+    broken(
+        "N3",
+        "INSERT INTO pix_transfers SELECT (jsonb_populate_record(transfer, jsonb_build_object('id',"
+        f" gen_random_uuid(), 'e2e_id', 'other'))).* FROM pix_transfers transfer WHERE payment_id = {INSIDE}",
+    ),
+    broken("R1", f"UPDATE pix_transfers SET refunded_centavos = 1 WHERE id = {named('first of payer')}"),
+    broken("R1", f"DELETE FROM pix_refunds WHERE id = {named('given back')}"),
+    broken("R2", f"UPDATE pix_refunds SET transfer_id = {PAID} WHERE id = {named('given back')}"),
+    broken("R2", f"UPDATE pix_refunds SET tenant_id = {named('two')} WHERE id = {named('given back')}"),
+    broken("R2", f"UPDATE pix_refunds SET original_e2e_id = 'other' WHERE id = {named('given back')}"),
+    broken(
+        "R2", f"UPDATE pix_refunds SET created_at = created_at + interval '91 days' WHERE id = {named('given back')}"
+    ),
+    broken("R3", f"UPDATE pix_refunds SET e2e_id = 'E' || substr(e2e_id, 2) WHERE id = {named('given back')}"),
+    broken("R3", f"UPDATE pix_refunds SET created_at = created_at + interval '1 min' WHERE id = {named('given back')}"),
+    broken("R3", "UPDATE providers SET ispb = '00000000'"),
+    broken(
+        "R3",
+        "ALTER TABLE pix_refunds DROP CONSTRAINT uq_pix_refunds_account_id_e2e_id",
+        f"UPDATE pix_refunds SET e2e_id = (SELECT e2e_id FROM pix_refunds WHERE id = {named('given back')})"
+        f" WHERE id = {named('not taken')}",
+    ),
+    broken("R3", _ANY_REFUND, f"UPDATE pix_refunds SET completed_at = NULL WHERE id = {named('given back')}"),
+    broken("R3", _ANY_REFUND, f"UPDATE pix_refunds SET failure_reason = NULL WHERE id = {named('not taken')}"),
+    broken("I5", f"DELETE FROM pix_refunds WHERE id = {named('given back')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('given back')}"),
+    broken("T4", f"UPDATE pix_refunds SET provider_id = gen_random_uuid() WHERE id = {named('given back')}"),
+    broken("O1", f"DELETE FROM outbox WHERE reference = {named('going back')}"),
     broken("N2", f"UPDATE accounts SET closed_at = created_at WHERE id = {_CLOSED}"),
     broken(
         "N2",
@@ -198,5 +242,6 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     apart("UPDATE payment SET status = 'ACSC' WHERE status = 'RJCT'"),
     apart("UPDATE payment SET status = 'RJCT' WHERE kind = 'RETURNED_TO_US'"),
     apart("UPDATE payment SET kind = 'RECEIVED' WHERE kind = 'SENT'"),
+    apart("DELETE FROM payment WHERE kind = 'RETURNED_BY_US'"),
     apart("UPDATE payment SET original_end_to_end_id = 'another' WHERE kind = 'RETURNED_TO_US'"),
 )

@@ -38,23 +38,29 @@ SELECT account_id::text FROM account_numbers GROUP BY account_id HAVING count(*)
 _ANSWERS = """
 WITH answer AS MATERIALIZED (
     SELECT tenant_id, operation, key, string_to_array(encode(substr(body, 1, 160), 'escape'), '"') AS words,
-           CASE WHEN operation LIKE '%/pix/payments' THEN 'pix-payments' ELSE 'accounts' END AS type
+           CASE WHEN operation LIKE '%/pix/payments' THEN 'pix-payments'
+                WHEN operation LIKE '%/refund' THEN 'pix-refunds'
+                ELSE 'accounts' END AS type
       FROM idempotency
      WHERE operation LIKE 'POST %/pix/payments'
+        OR operation LIKE 'POST %/refund'
         OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock))?)?$'
 )
 SELECT answer.operation || ' ' || answer.key
   FROM answer
   LEFT JOIN pix_payments payment ON answer.type = 'pix-payments' AND payment.id::text = answer.words[10]
                                 AND payment.tenant_id = answer.tenant_id
+  LEFT JOIN pix_refunds refund ON answer.type = 'pix-refunds' AND refund.id::text = answer.words[10]
+                              AND refund.tenant_id = answer.tenant_id
   LEFT JOIN accounts account ON answer.type = 'accounts' AND account.id::text = answer.words[10]
                             AND account.tenant_id = answer.tenant_id
  WHERE (words[2], words[4], words[6], words[8]) IS DISTINCT FROM ('data', 'type', answer.type, 'id')
-    OR coalesce(payment.id, account.id) IS NULL
+    OR coalesce(payment.id, refund.id, account.id) IS NULL
 UNION ALL
 SELECT words[10] || ' was created under two keys'
   FROM answer
- WHERE words[10] IS NOT NULL AND (operation LIKE 'POST %/pix/payments' OR operation LIKE 'POST %/accounts')
+ WHERE words[10] IS NOT NULL
+   AND (operation LIKE 'POST %/pix/payments' OR operation LIKE 'POST %/refund' OR operation LIKE 'POST %/accounts')
  GROUP BY words[10] HAVING count(*) > 1
 """
 
@@ -66,6 +72,8 @@ WITH told AS (
            count(*) FILTER (WHERE type = 'pix.payment.failed') AS failed,
            count(*) FILTER (WHERE type = 'pix.payment.reversed') AS reversed,
            count(*) FILTER (WHERE type = 'pix.transfer.received') AS received,
+           count(*) FILTER (WHERE type = 'pix.refund.completed') AS refunded,
+           count(*) FILTER (WHERE type = 'pix.refund.failed') AS not_refunded,
            count(*) FILTER (WHERE type = 'account.activated') AS activated,
            count(*) FILTER (WHERE type = 'account.blocked') AS blocked,
            count(*) FILTER (WHERE type = 'account.unblocked') AS unblocked,
@@ -75,6 +83,8 @@ WITH told AS (
     SELECT account_id, id AS resource_id, tenant_id::text AS tenant, 'pix.payment' AS kind, status FROM pix_payments
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.transfer', status FROM pix_transfers
+     UNION ALL
+    SELECT account_id, id, tenant_id::text, 'pix.refund', status FROM pix_refunds
      UNION ALL
     SELECT id, id, tenant_id::text, 'account', status FROM accounts
 )
@@ -90,6 +100,9 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
        WHEN 'pix.payment FAILED' THEN (times, failed) IS DISTINCT FROM (1, 1)
        WHEN 'pix.payment REVERSED' THEN (times, completed, reversed) IS DISTINCT FROM (2, 1, 1)
        WHEN 'pix.transfer COMPLETED' THEN (times, received) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.refund PROCESSING' THEN told.times IS NOT NULL
+       WHEN 'pix.refund COMPLETED' THEN (times, refunded) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.refund FAILED' THEN (times, not_refunded) IS DISTINCT FROM (1, 1)
        WHEN 'account PENDING' THEN told.times IS NOT NULL
        WHEN 'account ACTIVE' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 0, unblocked)
                                   OR times <> 1 + blocked + unblocked
@@ -105,6 +118,8 @@ SELECT kind || ' ' || resource.id
   FROM (SELECT 'payment' AS kind, account_id, id, tenant_id, provider_id FROM pix_payments
          UNION ALL
         SELECT 'transfer', account_id, id, tenant_id, provider_id FROM pix_transfers
+         UNION ALL
+        SELECT 'refund', account_id, id, tenant_id, provider_id FROM pix_refunds
          UNION ALL
         SELECT 'event', account_id, id, tenant_id, NULL FROM events) resource
   LEFT JOIN accounts account ON account.id = resource.account_id
@@ -129,6 +144,8 @@ WITH promised AS (SELECT topic, account_id, reference, count(*) AS times FROM ou
      owed AS (SELECT 'pix.payment.settle' AS topic, account_id, id AS reference, status FROM pix_payments
                WHERE status <> 'PENDING'
                UNION ALL
+              SELECT 'pix.refund.settle', account_id, id, status FROM pix_refunds
+               UNION ALL
               SELECT 'account.open', id, id, status FROM accounts WHERE status = 'PENDING')
 SELECT topic || ' ' || reference
   FROM owed FULL JOIN promised USING (topic, account_id, reference)
@@ -139,6 +156,8 @@ SELECT topic || ' ' || reference
 
 _UNDER_WAY = """
 SELECT 'payment ' || id || ' is ' || status FROM pix_payments WHERE status IN ('PENDING', 'PROCESSING')
+UNION ALL
+SELECT 'refund ' || id || ' is ' || status FROM pix_refunds WHERE status = 'PROCESSING'
 UNION ALL
 SELECT 'account ' || id || ' is ' || status FROM accounts WHERE status = 'PENDING'
 """
