@@ -70,9 +70,11 @@ class World:
     http: httpx.AsyncClient
     worker: Worker
 
-    async def tenant(self, name: str, *, strict: bool = False) -> "Tenant":
+    async def tenant(
+        self, name: str, *, tax_id: str = "11222333000181", strict: bool = False, hides: bool = False
+    ) -> "Tenant":
         """A new tenant with a provider of its own and a token that may do everything."""
-        tenant_id = await tenants.create_tenant(self.bank, name, "11222333000181")
+        tenant_id = await tenants.create_tenant(self.bank, name, tax_id)
         provider_id = await tenants.add_provider(
             self.bank,
             tenant_id=tenant_id,
@@ -81,6 +83,7 @@ class World:
             ispb="00000000",
             account_types=[AccountType.CHECKING, AccountType.PAYMENT],
             strict_documents=strict,
+            hides_accounts=hides,
         )
         tenant = Tenant(self, tenant_id, provider_id)
         tenant.token = await tenant.new_token(*Permission)

@@ -107,10 +107,15 @@ async def world(urls: Urls) -> AsyncIterator[World]:
 
 
 @pytest.fixture(scope="session")
-async def quiet(urls: Urls) -> AsyncIterator[House]:
+def settings_of_quiet(urls: Urls) -> Settings:
+    """For another process on the database of `quiet`."""
+    return settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
+
+
+@pytest.fixture(scope="session")
+async def quiet(settings_of_quiet: Settings) -> AsyncIterator[House]:
     """A bank on a database of its own where nobody keeps promises but the test; its network is nowhere."""
-    settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house = build(settings)
+    house = build(settings_of_quiet)
     await house.open()
     yield house
     await house.close()

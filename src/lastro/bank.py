@@ -45,6 +45,7 @@ class Bank:
     preparing: Till[Any, Any]
     sending: Till[Any, Any]
     receiving: Till[Any, Any]
+    metering: Till[Any, Any]
     consequences: Consequences
 
     def now(self) -> datetime:
@@ -56,5 +57,6 @@ class Bank:
         await self.preparing.drain()
         await self.sending.drain()
         await self.receiving.drain()
+        await self.metering.drain()
         await self.doorbell.close()
         await self.db.close()

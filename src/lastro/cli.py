@@ -165,6 +165,9 @@ def add_provider(
     account_type: Annotated[list[AccountType] | None, typer.Option(help="Repeat; by default all.")] = None,
     *,
     strict_documents: Annotated[bool, typer.Option(help="Judge the check digits of CPF and CNPJ.")] = True,
+    hide_accounts: Annotated[
+        bool, typer.Option("--hide-accounts", help="A lookup shows neither branch nor account number, and CNPJs whole.")
+    ] = False,
 ) -> None:
     """Give a tenant a bank, reached through the network of LASTRO_NETWORK_URL; prints its id."""
     from lastro.tenants import service
@@ -179,6 +182,7 @@ def add_provider(
                 ispb=ispb,
                 account_types=account_type or list(AccountType),
                 strict_documents=strict_documents,
+                hides_accounts=hide_accounts,
             )
         )
     )

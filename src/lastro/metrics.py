@@ -20,6 +20,13 @@ OWED = Gauge(
     "lastro_outbox_owed_seconds", "Age of the oldest promise that is due; 0 when none is.", multiprocess_mode="max"
 )
 
+LOOKUPS = Counter("lastro_dict_questions_total", "Questions to the key directory.", ["purpose", "outcome"])
+LOOKUPS_REFUSED = Counter(
+    "lastro_dict_refusals_total",
+    "Questions refused for want of tokens, by the emptiest level.",
+    ["level", "purpose"],
+)
+
 
 def page() -> bytes:
     """All figures in Prometheus' text format; of all processes, when there are several."""

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         default=None, ge=1, le=65535, description="Port where `lastro worker` serves /metrics; nowhere by default."
     )
+    dict_category: Literal["A", "B", "C", "D", "E", "F", "G", "H"] = Field(
+        default="B", description="The participant's category at the Central Bank, which says how much it may ask DICT."
+    )
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections of one process.")
     docs: bool = Field(default=False, description="Serve /docs and /openapi.json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lastro.attempt import Overtaken
 from lastro.errors import Unavailable
@@ -21,6 +21,12 @@ _FULL = Text(
     "O servidor está no limite. Repita a requisição em instantes.",
     "The server is at its limit. Repeat the request in a moment.",
 )
+
+
+def _heard(verdict: asyncio.Future[Any]) -> None:
+    """Look at what became of an order, or asyncio complains that nobody did."""
+    if not verdict.cancelled():
+        verdict.exception()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +66,24 @@ class Till(Generic[Order, Verdict]):
         """
         if len(self._queue) >= LONGEST_QUEUE:
             raise Unavailable(_FULL, retry_after=1)
-        waiting: _Waiting[Order, Verdict] = _Waiting(order, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
-        return await waiting.verdict
+        return await self._enter(order)
+
+    def leave(self, order: Order) -> None:
+        """Carry out an order for whose verdict nobody waits; dropped when the queue is full, which must be harmless."""
+        if len(self._queue) < LONGEST_QUEUE:
+            self._enter(order).add_done_callback(_heard)
 
     async def drain(self) -> None:
         """Wait until nothing is queued or running; used when the process stops."""
         while self._running is not None and not self._running.done():
             await asyncio.wait([self._running])
+
+    def _enter(self, order: Order) -> asyncio.Future[Verdict]:
+        waiting: _Waiting[Order, Verdict] = _Waiting(order, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        return waiting.verdict
 
     async def _run(self) -> None:
         while self._queue:

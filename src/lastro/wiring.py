@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from lastro.clock import Clock
 from lastro.database import Database
 from lastro.errors import Unavailable
 from lastro.outbox.doorbell import Doorbell
+from lastro.pix.lookups import metering
+from lastro.pix.lookups.budgets import PARTICIPANTS
 from lastro.pix.payments import acceptance as sending
 from lastro.pix.transfers import acceptance as receiving
 from lastro.providers.directory import ProviderDirectory
@@ -87,6 +90,7 @@ def build(
         preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
+        metering=_till("metering", db, _metered(settings), lambda _order: None),
         consequences=Consequences(),
     )
     return House(bank, client)
@@ -106,6 +110,10 @@ def _till(
             return await carry_out(tx, orders)
 
     return Till(flush, twin_of)
+
+
+def _metered(settings: Settings) -> Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]]:
+    return functools.partial(metering.carry_out, participant=PARTICIPANTS[settings.dict_category])
 
 
 def _sending(db: Database) -> Callable[[Sequence[Any], bool], Awaitable[Sequence[Any]]]:

@@ -24,6 +24,7 @@ class ProviderFacts:
     ispb: str
     account_types: frozenset[AccountType]
     strict_documents: bool
+    hides_accounts: bool
     speaks: Provider
 
 
@@ -58,6 +59,7 @@ class ProviderDirectory:
             ispb=row.ispb,
             account_types=frozenset(AccountType(name) for name in row.account_types),
             strict_documents=row.strict_documents,
+            hides_accounts=row.hides_accounts,
             speaks=self._adapters[row.adapter],
         )
 

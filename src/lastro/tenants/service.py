@@ -55,6 +55,7 @@ async def add_provider(
     ispb: str,
     account_types: Sequence[AccountType],
     strict_documents: bool,
+    hides_accounts: bool = False,
 ) -> UUID:
     """Give a tenant a bank. Raises NotFound for a tenant that nobody has, Validation for an ISPB outside of Pix."""
     if participant(ispb) is None:
@@ -74,6 +75,7 @@ async def add_provider(
                 adapter=NETWORK,
                 account_types=list(account_types),
                 strict_documents=strict_documents,
+                hides_accounts=hides_accounts,
                 created_at=now,
             )
         )

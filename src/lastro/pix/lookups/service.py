@@ -1,0 +1,259 @@
+"""Asks the directory who stands behind a key, for a client or for a payment, and charges the question first."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro import metrics
+from lastro.accounts.models import Account
+from lastro.accounts.rules import NOT_ACTIVE
+from lastro.accounts.service import NO_ACCOUNT
+from lastro.accounts.states import AccountStatus
+from lastro.auth.caller import Caller, owned
+from lastro.bank import Bank
+from lastro.errors import (
+    BankError,
+    Conflict,
+    Flaw,
+    KeyNotFound,
+    NotFound,
+    ProviderUnavailable,
+    RateLimited,
+    Unprocessable,
+)
+from lastro.pix.keys.holders import Holder
+from lastro.pix.lookups.budgets import Asker, Purpose
+from lastro.pix.lookups.metering import CHARGE, COST_OF_FOUND, COST_OF_MISSING, Question, after, reward
+from lastro.pix.lookups.models import PixLookup
+from lastro.providers.directory import ProviderFacts
+from lastro.providers.models import ProviderRow
+from lastro.providers.protocol import KeyOwner, Party
+from lastro.tenants.models import Tenant
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.pix_key import PixKey
+from lastro.values.tax_id import TaxId
+from lastro.values.text import Text as Sentence
+
+KEPT_FOR = timedelta(minutes=15)
+"""How long a payment may go out under the id of a lookup."""
+
+_NO_KEY = Sentence("Chave Pix não encontrada.", "Pix key not found.")
+_NO_PROVIDER = Sentence(
+    "Não há provedor para consultar: informe accountId ou cadastre um provedor.",
+    "There is no provider to ask: give an accountId, or have a provider added.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Who stands behind a key. `payee_account_id`: our own customer, at the very participant that asks."""
+
+    owner: KeyOwner
+    payee_account_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a client wants to know; with an account of its own, for a payment that may follow."""
+
+    key: PixKey
+    account_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """The answer to a client. `end_to_end_id` is for a payment of the account that was named."""
+
+    owner: KeyOwner
+    end_to_end_id: EndToEndId | None
+    hides_account: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an account was told under an end-to-end id."""
+
+    key: PixKey
+    payee: Party
+    payee_account_id: UUID | None
+    created_at: datetime
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether it is too old for a payment."""
+        return now - self.created_at > KEPT_FOR
+
+
+async def ask(
+    bank: Bank,
+    provider: ProviderFacts,
+    key: PixKey,
+    *,
+    payer_tax_id: TaxId,
+    tenant_id: UUID,
+    end_to_end_id: EndToEndId,
+    purpose: Purpose,
+) -> Found:
+    """Who stands behind this key. Call it outside of any transaction.
+
+    A payment to our own customer is no question to the directory and costs nothing; a lookup of one costs what a
+    foreign key does, or it would be free to find out who is a customer. Raises KeyNotFound, RateLimited, Unprocessable,
+    ProviderUnavailable, Unavailable.
+    """
+    if provider.strict_documents and not key.has_valid_check_digits:
+        # Not charged: it tells nothing that arithmetic does not, and the directory is not asked.
+        raise KeyNotFound(_NO_KEY)
+    asker = Asker(payer_tax_id, tenant_id, provider.ispb)
+    verdict = await bank.metering.submit(Question(asker, key, purpose))
+    if isinstance(verdict, RateLimited):
+        _count(purpose, "refused")
+        raise verdict
+    if isinstance(verdict, Holder):
+        if purpose is Purpose.LOOKUP:
+            bank.metering.leave(after(asker, purpose, COST_OF_FOUND))
+        _count(purpose, "ours")
+        return Found(verdict.owner, verdict.account_id)
+    try:
+        owner = await provider.speaks.find_key(
+            key, ispb=provider.ispb, payer_tax_id=payer_tax_id, end_to_end_id=end_to_end_id
+        )
+    except BankError as error:
+        await _price(bank, asker, purpose, error)
+        raise
+    _settle(bank, asker, purpose, COST_OF_FOUND)
+    _count(purpose, "found")
+    return Found(owner, None)
+
+
+async def _price(bank: Bank, asker: Asker, purpose: Purpose, error: BankError) -> None:
+    """Charge what the directory charges for this refusal; what it did not judge is given back.
+
+    The charge of a miss is awaited: whoever hears of it has paid.
+    """
+    match error:
+        case KeyNotFound():
+            if CHARGE[purpose] != COST_OF_MISSING:
+                await bank.metering.submit(after(asker, purpose, COST_OF_MISSING))
+            _count(purpose, "missing")
+        case RateLimited() | ProviderUnavailable():
+            _settle(bank, asker, purpose, 0)
+            _count(purpose, "unanswered")
+        case _:  # an answer about the key, if a strange one
+            _settle(bank, asker, purpose, COST_OF_FOUND)
+            _count(purpose, "odd")
+
+
+def _settle(bank: Bank, asker: Asker, purpose: Purpose, price: int) -> None:
+    entry = after(asker, purpose, price)
+    if entry.tokens:
+        bank.metering.leave(entry)
+
+
+def _count(purpose: Purpose, outcome: str) -> None:
+    metrics.LOOKUPS.labels(purpose, outcome).inc()
+
+
+def give_back(bank: Bank, provider: ProviderFacts, *, payer_tax_id: TaxId, tenant_id: UUID, questions: int = 1) -> None:
+    """A payment was accepted that followed this many questions to the directory: what each cost is given back.
+
+    Nobody waits for it: it joins the next transaction of the till, and is done at the latest when the bank closes.
+    """
+    bank.metering.leave(reward(Asker(payer_tax_id, tenant_id, provider.ispb), questions))
+
+
+async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
+    """Tell a client who stands behind a key; on behalf of an account, so that a payment may follow, or of the tenant.
+
+    Raises NotFound, Conflict, KeyNotFound, RateLimited, Unprocessable, ProviderUnavailable, Unavailable.
+    """
+    async with bank.db.transaction() as tx:
+        provider_id, payer = await _payer(tx, caller, wanted.account_id)
+    provider = await bank.providers.get(provider_id)
+    end_to_end_id = EndToEndId.new(provider.ispb, bank.now())
+    found = await ask(
+        bank,
+        provider,
+        wanted.key,
+        payer_tax_id=payer,
+        tenant_id=caller.tenant_id,
+        end_to_end_id=end_to_end_id,
+        purpose=Purpose.LOOKUP,
+    )
+    if wanted.account_id is None:
+        return LookedUp(found.owner, None, provider.hides_accounts)
+    async with bank.db.transaction() as tx:
+        await _remember(tx, wanted.account_id, end_to_end_id, found, now=bank.now())
+    return LookedUp(found.owner, end_to_end_id, provider.hides_accounts)
+
+
+async def _payer(tx: AsyncSession, caller: Caller, account_id: UUID | None) -> tuple[UUID, TaxId]:
+    """Which provider asks, and for whom: an active account's holder, or the tenant itself at its oldest provider."""
+    if account_id is not None:
+        account = (await tx.execute(owned(Account, caller).where(Account.id == account_id))).scalar_one_or_none()
+        if account is None:
+            raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
+        if account.status is not AccountStatus.ACTIVE:
+            raise Conflict(NOT_ACTIVE)
+        return account.provider_id, TaxId(account.holder_document, account.holder_document_type)
+    row = (
+        await tx.execute(
+            select(ProviderRow.id, Tenant.tax_id)
+            .join(Tenant, Tenant.id == ProviderRow.tenant_id)
+            .where(ProviderRow.tenant_id == caller.tenant_id)
+            .order_by(ProviderRow.created_at, ProviderRow.id)
+            .limit(1)
+        )
+    ).one_or_none()
+    if row is None:
+        raise Unprocessable(_NO_PROVIDER)
+    return row.id, TaxId.parse(row.tax_id)
+
+
+async def _remember(
+    tx: AsyncSession, account_id: UUID, end_to_end_id: EndToEndId, found: Found, *, now: datetime
+) -> None:
+    expired = delete(PixLookup).where(PixLookup.account_id == account_id, PixLookup.created_at < now - KEPT_FOR)
+    await tx.execute(expired.execution_options(synchronize_session=False))
+    tx.add(
+        PixLookup(
+            account_id=account_id,
+            e2e_id=end_to_end_id,
+            key_type=found.owner.key.kind,
+            key_value=found.owner.key.value,
+            owner=found.owner.party,
+            payee_account_id=found.payee_account_id,
+            created_at=now,
+        )
+    )
+
+
+async def remembered(tx: AsyncSession, pairs: Collection[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], Remembered]:
+    """What these accounts were told under these end-to-end ids, with one read; judge `has_expired` yourself."""
+    if not pairs:
+        return {}
+    places = func.unnest(
+        bindparam(None, [account_id for account_id, _ in pairs], type_=ARRAY(Uuid()), unique=True),
+        bindparam(None, [e2e_id for _, e2e_id in pairs], type_=ARRAY(Text()), unique=True),
+    )
+    asked = places.table_valued("account_id", "e2e_id", name="asked")
+    rows = await tx.execute(
+        select(PixLookup).join(
+            asked, (PixLookup.account_id == asked.c.account_id) & (PixLookup.e2e_id == asked.c.e2e_id)
+        )
+    )
+    return {
+        (row.account_id, row.e2e_id): Remembered(
+            PixKey(row.key_type, row.key_value), row.owner, row.payee_account_id, row.created_at
+        )
+        for row in rows.scalars()
+    }
+
+
+async def use_up(tx: AsyncSession, pairs: Collection[tuple[UUID, str]]) -> None:
+    """A payment goes out under each of these: no other one can."""
+    for account_id, e2e_id in pairs:
+        used = delete(PixLookup).where(PixLookup.account_id == account_id, PixLookup.e2e_id == e2e_id)
+        await tx.execute(used.execution_options(synchronize_session=False))
