@@ -93,7 +93,7 @@ def test_operations_tells_the_default_of_each_setting() -> None:
         elif field.default is None:
             assert told in {"none", "the bank's own"}
         else:
-            assert told == str(field.default).lower()
+            assert told.lower() == str(field.default).lower()
 
 
 def test_compose_sets_every_setting_and_the_example_names_every_variable() -> None:

@@ -187,6 +187,8 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     for each in (paid, failed):
         await caller.call("GET", "/pix/payments/{payment_id}", each.id)
     await caller.call("GET", "/pix/payments")
+    looked_up = {"type": "pix-key-lookup", "attributes": {"keyType": "CPF", "keyValue": JOAO, "accountId": account.id}}
+    await caller.call("POST", "/pix/keys/lookup", body={"data": looked_up})
     received = await caller.call("GET", "/pix/transfers")
     await caller.call("GET", "/pix/transfers/{transfer_id}", received.data[0]["id"])
 

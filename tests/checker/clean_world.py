@@ -180,6 +180,28 @@ class CleanWorld:
             self._move(payment["_account"], "SETTLE" if completed else "RELEASE", payment["amount_centavos"], name)
             self._book(payment["e2e_id"], "SENT", payment["amount_centavos"], status="ACSC" if completed else "RJCT")
 
+    def look_up(self, account_name: str, payee_name: str | None = None) -> None:
+        """The account asks who stands behind a key: another customer's, or a stranger's."""
+        account = self._rows[account_name]
+        ispb = ISPB[account["_tenant"]]
+        self.bank["pix_lookups"].append(
+            {
+                "account_id": account["id"],
+                "e2e_id": self._end_to_end_id("E", ispb),
+                "key_type": "EMAIL",
+                "key_value": "someone@example.com",
+                "owner": {"ispb": ispb if payee_name else _OUTSIDE},
+                "payee_account_id": id_of(payee_name) if payee_name else None,
+                "created_at": self._now,
+            }
+        )
+
+    def spend(self, level: str, holder: str, tokens: int) -> None:
+        """A budget of questions to the directory, and what is left of it."""
+        self.bank["lookup_budgets"].append(
+            {"level": level, "holder": holder, "millitokens": tokens * 1000, "refilled_at": self._now}
+        )
+
     def take_back(self, payment_name: str, name: str, centavos: int) -> None:
         """(Part of) a payment comes back; the return gets the name."""
         payment = self._rows[payment_name]
@@ -420,6 +442,15 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.conclude("last", "COMPLETED")
     world.step("closed", "CLOSED", "account.closed")
     world.refuse(5_00)
+    world.look_up("payer")
+    world.look_up("payer", "blocked")
+    for level, holder, tokens in (
+        ("PAYER", "39053344705", 80),
+        ("PAYER", "11222333000181", 0),
+        ("TENANT", str(id_of("one")), 4_000),
+        ("PLATFORM", ISPB["one"], 40_000),
+    ):
+        world.spend(level, holder, tokens)
     if not at_rest:
         world.apply("applicant")
         world.pay("payer", "under way", 20_00)

@@ -65,3 +65,17 @@ curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/payments' \
 # list_payments
 curl 'https://baas.stg.catalisa.app/baas/api/v1/pix/payments?filter[accountId]=550e8400-e29b-41d4-a716-446655440100&filter[status]=COMPLETED' \
 -H 'Authorization: Bearer SEU_TOKEN'
+
+# look_up_key
+curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/keys/lookup' \
+-H 'Authorization: Bearer SEU_TOKEN' \
+-H 'Content-Type: application/json' \
+-d '{
+"data": {
+"type": "pix-key-lookup",
+"attributes": {
+"keyType": "CPF",
+"keyValue": "12345678901"
+}
+}
+}'

@@ -29,12 +29,14 @@ NAMES = (
     "close_account",
     "send_payment",
     "list_payments",
+    "look_up_key",
 )
 # What an answer may hold beside what the documentation prints.
 EXTRAS = {
     "data.attributes.availableBalance",
     "data.attributes.returnedAmount",
     "data.attributes.metadata",
+    "data.attributes.e2eId",
     "meta.hasNextPage",
     "meta.hasPreviousPage",
     "links.first",
@@ -242,6 +244,16 @@ async def test_the_completed_payments_of_an_account_are_listed(tenant_demo: Tena
     assert {data["attributes"]["status"] for data in body["data"]} == {"COMPLETED"}
     assert {data["attributes"]["accountId"] for data in body["data"]} == {str(demo.ACCOUNT)}
     assert paid.id in [data["id"] for data in body["data"]]
+
+
+async def test_the_key_of_the_sample_is_found(tenant_demo: Tenant) -> None:
+    wanted = sample("look_up_key")
+
+    answered = await replay(tenant_demo, wanted)
+
+    assert_as_documented(answered, wanted)
+    documented = wanted.answer["data"]
+    assert answered.json() == {"data": documented | {"attributes": documented["attributes"] | {"e2eId": None}}}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -131,6 +131,16 @@ SELECT 'account ' || account.id
   FROM accounts account LEFT JOIN providers provider ON provider.id = account.provider_id
  WHERE provider.tenant_id IS DISTINCT FROM account.tenant_id
 UNION ALL
+SELECT 'lookup ' || lookup.e2e_id
+  FROM pix_lookups lookup
+  LEFT JOIN accounts account ON account.id = lookup.account_id
+  LEFT JOIN providers provider ON provider.id = account.provider_id
+  LEFT JOIN accounts payee ON payee.id = lookup.payee_account_id
+  LEFT JOIN providers payees ON payees.id = payee.provider_id
+ WHERE substr(lookup.e2e_id, 2, 8) IS DISTINCT FROM provider.ispb
+    OR lookup.payee_account_id IS NOT NULL
+       AND (payees.ispb IS DISTINCT FROM provider.ispb OR lookup.owner ->> 'ispb' IS DISTINCT FROM provider.ispb)
+UNION ALL
 SELECT 'message ' || message.end_to_end_id
   FROM inbox message JOIN accounts account ON account.id = message.account_id
  WHERE message.provider_id <> account.provider_id

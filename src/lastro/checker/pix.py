@@ -168,6 +168,21 @@ SELECT transfer.e2e_id
  WHERE transfer.created_at > account.closed_at
 """
 
+# Sizes in thousandths of a token. The platform's depends on a setting: the largest category has fifty thousand tokens.
+_BUDGETS = """
+SELECT level || ' ' || CASE level WHEN 'PAYER' THEN '***' ELSE holder END || ' has ' || millitokens
+  FROM lookup_budgets
+ WHERE millitokens < 0
+    OR refilled_at > clock_timestamp() + interval '1 minute'
+    OR CASE level
+       WHEN 'PAYER' THEN CASE length(holder) WHEN 11 THEN millitokens > 80000
+                                             WHEN 14 THEN millitokens > 500000
+                                             ELSE TRUE END
+       WHEN 'TENANT' THEN millitokens > 4000000 OR NOT EXISTS (SELECT FROM tenants WHERE id::text = holder)
+       WHEN 'PLATFORM' THEN millitokens > 50000000 OR NOT EXISTS (SELECT FROM providers WHERE ispb = holder)
+       ELSE TRUE END
+"""
+
 INVARIANTS = (
     Invariant(
         "P2",
@@ -197,5 +212,6 @@ INVARIANTS = (
         "Between two customers, what one paid or gave back is what the other collected, once.",
         _INSIDE,
     ),
+    Invariant("K3", "No budget of questions to the directory is below zero, above full, or nobody's.", _BUDGETS),
     Invariant("N2", "No Pix was credited to an account after it was closed.", _TO_THE_CLOSED),
 )

@@ -238,7 +238,7 @@ async def remembered(tx: AsyncSession, pairs: Collection[tuple[UUID, str]]) -> M
         bindparam(None, [account_id for account_id, _ in pairs], type_=ARRAY(Uuid()), unique=True),
         bindparam(None, [e2e_id for _, e2e_id in pairs], type_=ARRAY(Text()), unique=True),
     )
-    asked = places.table_valued("account_id", "e2e_id", name="asked")
+    asked = places.table_valued("account_id", "e2e_id", name="asked").render_derived()
     rows = await tx.execute(
         select(PixLookup).join(
             asked, (PixLookup.account_id == asked.c.account_id) & (PixLookup.e2e_id == asked.c.e2e_id)
