@@ -1,8 +1,9 @@
 """Every environment variable that Lastro reads, in one frozen class; nothing is read elsewhere."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,6 +19,11 @@ def _long_enough(secret: SecretStr) -> SecretStr:
     if len(secret.get_secret_value()) < 32:  # noqa: PLR2004
         raise ValueError("must have at least 32 characters; make one with: openssl rand -base64 32")
     return secret
+
+
+def _or_none(path: object) -> object:
+    """An empty variable is an absent one, not the current directory."""
+    return path or None
 
 
 PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
@@ -48,5 +54,9 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections of one process.")
     docs: bool = Field(default=False, description="Serve /docs and /openapi.json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    pix_hosts: str = Field(default="", description="Hosts, with commas, where charges of Pix codes may be fetched.")
+    qr_certificate: Annotated[Path | None, BeforeValidator(_or_none)] = Field(
+        default=None, description="PEM file: the key and the certificates that sign our charges."
+    )
     simulator_database_url: PostgresUrl | None = Field(default=None, description="The simulator's own database.")
     simulator_deliver_to: str | None = Field(default=None, description="Where the simulator finds Lastro.")
