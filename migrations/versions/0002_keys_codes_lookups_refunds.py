@@ -57,6 +57,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("key_value", sa.Text(), nullable=True),
+        sa.Column("holder_name", sa.Text(), nullable=False),
         sa.Column(
             "stage",
             sa.Enum(
@@ -77,6 +78,7 @@ def upgrade() -> None:
         sa.Column("code_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tries", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("failure_reason", sa.Text(), nullable=True),
+        sa.Column("activated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -87,9 +89,18 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "stage <> 'AWAITING_CODE' OR code_expires_at IS NOT NULL", name=op.f("ck_pix_keys_code_expires")
         ),
+        sa.CheckConstraint(
+            "(stage <> 'ACTIVE' OR activated_at IS NOT NULL) AND (stage NOT IN ('AWAITING_CODE', 'REGISTERING')"
+            " OR activated_at IS NULL)",
+            name=op.f("ck_pix_keys_activated_at_with_active"),
+        ),
+        sa.CheckConstraint(
+            "failure_reason IS NULL OR stage = 'INACTIVE'", name=op.f("ck_pix_keys_reason_with_inactive")
+        ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_pix_keys")),
     )
     op.create_index("ix_pix_keys_tenant_id_created_at_id", "pix_keys", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_pix_keys_tenant_id_id", "pix_keys", ["tenant_id", "id"], unique=False)
     op.create_table(
         "pix_lookups",
         sa.Column("account_id", sa.Uuid(), nullable=False),

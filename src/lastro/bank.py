@@ -1,7 +1,7 @@
 """The bank: what a service may need besides a transaction. It holds things together and decides nothing."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,7 @@ class Bank:
     receiving: Till[Any, Any]
     metering: Till[Any, Any]
     consequences: Consequences
+    code_secret: bytes = field(repr=False)
 
     def now(self) -> datetime:
         """The time, aware, in UTC. Nobody else asks a clock."""

@@ -190,6 +190,7 @@ async def household(settings: Settings) -> AsyncIterator[Household]:
         secret=settings.network_secret.get_secret_value(),
         deliver_to=settings.simulator_deliver_to,
         limit_lookups=False,
+        customer_tokens=(demo.TOKEN, demo.OTHER_TOKEN),
     )
     simulator = Simulator(network, clock)
     house = build(settings, clock=clock, literal_tokens=True)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from lastro.clock import Clock
 from lastro.database import Database
 from lastro.errors import Unavailable
 from lastro.outbox.doorbell import Doorbell
+from lastro.pix.keys import crossing as keys
 from lastro.pix.lookups import metering
 from lastro.pix.lookups.budgets import PARTICIPANTS
 from lastro.pix.payments import acceptance as sending
@@ -91,7 +93,8 @@ def build(
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
         metering=_till("metering", db, _metered(settings), lambda _order: None),
-        consequences=Consequences(),
+        consequences=Consequences(closed=keys.close_account),
+        code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
     )
     return House(bank, client)
 

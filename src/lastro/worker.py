@@ -16,6 +16,8 @@ from lastro.logs import logger
 from lastro.outbox import queue
 from lastro.outbox.doorbell import Ear
 from lastro.outbox.queue import WORKERS, Claimed, LowWater, Waiting
+from lastro.pix.keys import registration
+from lastro.pix.keys.crossing import PROVE, REGISTER, REMOVE
 from lastro.pix.payments import settlement
 from lastro.pix.payments.acceptance import SETTLE
 from lastro.pix.refunds import settlement as refunding
@@ -28,6 +30,9 @@ HANDLERS: Mapping[str, Handler] = {
     OPEN: opening.open_accounts,
     SETTLE: settlement.settle,
     REFUND: refunding.settle,
+    PROVE: registration.prove,
+    REGISTER: registration.register,
+    REMOVE: registration.remove,
 }
 
 LANES = 2  # batches under way at once: while one waits for the network, the other writes

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -35,6 +36,7 @@ from lastro.providers.protocol import (
     Outcome,
     ReturnInstruction,
 )
+from lastro.providers.refusals import TAKEN, WHY_TAKEN
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import KeyType, PixKey
@@ -69,23 +71,8 @@ _NO_NOTIFICATION = Text("A notificação não faz sentido.", "The notification m
 _NOT_TO_BE_ASKED = Text("O diretório não aceita consultar esta chave.", "The directory refuses to look this key up.")
 _NO_SUCH_ENTRY = Text("O diretório não aceita registrar esta chave.", "The directory refuses to register this key.")
 _NOT_OPENED = Text("O provedor recusou a abertura da conta.", "The provider refused to open the account.")
+_TOO_MANY_MESSAGES = Text("Mensagens demais. Aguarde e tente de novo.", "Too many messages. Wait, then try again.")
 _UNKNOWN = Text("O provedor não conhece este item.", "The provider does not know this item.")
-_TAKEN = Text("Não foi possível registrar a chave Pix.", "The Pix key can not be registered.")
-_WHY_TAKEN = {
-    "EntryAlreadyExists": Text(
-        "A chave Pix já está registrada nesta instituição.", "The Pix key is already registered at this institution."
-    ),
-    "EntryKeyInCustodyOfDifferentParticipant": Text(
-        "A chave Pix está registrada em outra instituição: é preciso pedir a portabilidade.",
-        "The Pix key is registered at another institution: it takes a portability claim.",
-    ),
-    "EntryKeyOwnedByDifferentPerson": Text(
-        "A chave Pix pertence a outra pessoa.", "The Pix key belongs to another person."
-    ),
-    "EntryLimitExceeded": Text(
-        "A conta já atingiu o limite de chaves Pix.", "The account already has as many Pix keys as it may."
-    ),
-}
 
 
 class NetworkHttp:
@@ -130,7 +117,7 @@ class NetworkHttp:
             body["key"] = key.value
         words: _Words = {
             400: (Unprocessable, _NO_SUCH_ENTRY),
-            409: (Conflict, _TAKEN),
+            409: (Conflict, TAKEN),
             429: (RateLimited, _TOO_OFTEN),
         }
         with _in_our_words(words):
@@ -193,6 +180,12 @@ class NetworkHttp:
             answer = await self._call("POST", "/office/accounts", body=body, seconds=8.0)
             account = wire.opened_in(answer, ispb, kind)
             return Opened(account.branch, account.number)
+
+    async def send_code(self, kind: KeyType, address: str, *, code: str, key_id: UUID, expires_at: datetime) -> None:
+        """Have a code sent to a customer. Raises RateLimited, ProviderUnavailable."""
+        body = wire.code_out(kind, address, code=code, request_id=key_id, expires_at=expires_at)
+        with _in_our_words({429: (RateLimited, _TOO_MANY_MESSAGES)}):
+            await self._call("POST", "/office/messages", body=body, seconds=8.0)
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """What the network tells us, unasked. Raises Unauthorized, Validation."""
@@ -274,7 +267,7 @@ def _in_our_words(words: _Words) -> Iterator[None]:
             raise ProviderUnavailable(_UNAVAILABLE, retry_after=2) from None
         word, text = words[refused.status]
         retry_after = refused.retry_after if word is RateLimited else None
-        raise word(_WHY_TAKEN.get(refused.kind, text), reason=refused.kind, retry_after=retry_after) from None
+        raise word(WHY_TAKEN.get(refused.kind, text), reason=refused.kind, retry_after=retry_after) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         _log.warning("network_unavailable", why=type(error).__name__)
         raise ProviderUnavailable(_UNAVAILABLE, retry_after=2) from None

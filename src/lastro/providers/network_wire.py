@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
@@ -41,6 +42,7 @@ _INITIATIONS = {
     Initiation.STATIC_QR_CODE: "QRES",
     Initiation.DYNAMIC_QR_CODE: "QRDN",
 }
+_CHANNELS = {KeyType.EMAIL: "EMAIL", KeyType.PHONE: "SMS"}
 _NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")  # NUL, and the halves of a pair, which JSON can spell
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 
@@ -205,6 +207,17 @@ def return_out(instruction: ReturnInstruction) -> dict[str, Any]:
         "amount": str(instruction.amount),
         "reason": instruction.reason,
         "createdAt": _time_out(instruction.created_at),
+    }
+
+
+def code_out(kind: KeyType, address: str, *, code: str, request_id: UUID, expires_at: datetime) -> dict[str, str]:
+    """A code for a customer, on the way that proves possession of the key."""
+    return {
+        "requestId": str(request_id),
+        "channel": _CHANNELS[kind],
+        "to": address,
+        "code": code,
+        "expiresAt": _time_out(expires_at),
     }
 
 

@@ -157,6 +157,17 @@ class AccountOffice(Protocol):
         ...
 
 
+class Messenger(Protocol):
+    """Whoever sends e-mails and short messages to customers."""
+
+    async def send_code(self, kind: KeyType, address: str, *, code: str, key_id: UUID, expires_at: datetime) -> None:
+        """Send the code that proves possession of an e-mail address or a phone; repeating by `key_id` is harmless.
+
+        Raise RateLimited, ProviderUnavailable.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PixReceived:
     """Somebody at another bank paid one of our customers."""
@@ -202,5 +213,5 @@ class Notifier(Protocol):
         ...
 
 
-class Provider(KeyDirectory, SettlementRail, AccountOffice, Notifier, Protocol):
+class Provider(KeyDirectory, SettlementRail, AccountOffice, Messenger, Notifier, Protocol):
     """All that one adapter can do."""

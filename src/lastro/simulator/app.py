@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from lastro.clock import Clock
-from lastro.simulator import clock_offset, directory, office, orders, returns, rules, settlement, steering
+from lastro.simulator import clock_offset, directory, mailbox, office, orders, returns, rules, settlement, steering
 from lastro.simulator.book import Book
+from lastro.simulator.customers import Customers
 from lastro.simulator.delivery import Deliveries
 from lastro.simulator.network import Network, SimulatorSettings, participant_only
 from lastro.simulator.wire import Refusal, answer
@@ -30,8 +31,10 @@ class Simulator:
         """Connect nothing yet. `clock` is moved to where this network's clock stands, by `start` and by testers."""
         self.book = Book(settings.database_url)
         deliveries = Deliveries(self.book, deliver_to=settings.deliver_to, secret=settings.secret, clock=clock)
-        self._network = Network(settings, clock, self.book, deliveries)
+        customers = Customers(self.book, deliver_to=settings.deliver_to, tokens=settings.customer_tokens)
+        self._network = Network(settings, clock, self.book, deliveries, customers)
         self._rounds: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
         self.app = _app(self._network)
 
     @property
@@ -45,15 +48,20 @@ class Simulator:
         async with self.book.transaction() as tx:
             self._network.clock.move_to_offset(await clock_offset.load(tx))
         await self._network.deliveries.open()
+        await self._network.customers.open()
         self._rounds = asyncio.create_task(self._go_round(), name="simulator-rounds")
+        # Apart from the rounds: whoever types a code waits for the answer, and payments must not.
+        self._reading = asyncio.create_task(self._read_mail(), name="simulator-customers")
 
     async def stop(self) -> None:
         """End the rounds and close every connection; the book keeps what is left to do."""
-        if self._rounds is not None:
-            self._rounds.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._rounds
+        for task in (self._rounds, self._reading):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         await self._network.deliveries.close()
+        await self._network.customers.close()
         await self.book.close()
 
     async def _go_round(self) -> None:
@@ -66,6 +74,15 @@ class Simulator:
             except Exception:  # noqa: BLE001 - a database that restarts, say; the next round may do better
                 _log.exception("round_failed")
             await network.deliveries.rest(_REST_SECONDS)
+
+    async def _read_mail(self) -> None:
+        customers = self._network.customers
+        while True:
+            try:
+                await customers.read_mail()
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("mail_not_read")
+            await customers.rest(_REST_SECONDS)
 
 
 def standalone(settings: SimulatorSettings, clock: Clock) -> FastAPI:
@@ -88,9 +105,9 @@ def standalone(settings: SimulatorSettings, clock: Clock) -> FastAPI:
 def _app(network: Network) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.network = network
-    for steered in (steering.router, rules.router):
+    for steered in (steering.router, rules.router, mailbox.readers):
         app.include_router(steered)
-    for part in (directory.router, settlement.router, returns.router, office.router):
+    for part in (directory.router, settlement.router, returns.router, office.router, mailbox.router):
         app.include_router(part, prefix="/network", dependencies=[Depends(participant_only)])
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _not_here)

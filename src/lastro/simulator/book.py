@@ -212,6 +212,24 @@ class Lookup(Base):
     payer_id: Mapped[str]
 
 
+class Message(Base):
+    """What was sent to a customer. `read_at`: a simulated customer has looked at it, whoever's it was."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        Index("ix_message_to", "to", "sent_at"),
+        Index("ix_message_unread", "sent_at", postgresql_where=text("read_at IS NULL")),
+    )
+
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    channel: Mapped[str]
+    to: Mapped[str]
+    code: Mapped[str]
+    expires_at: Mapped[datetime]
+    sent_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+
+
 class Book:
     """The simulator's database."""
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from lastro.clock import Clock
 from lastro.simulator.book import Book
+from lastro.simulator.customers import Customers
 from lastro.simulator.delivery import Deliveries
 from lastro.simulator.wire import Refusal
 
@@ -17,12 +18,16 @@ _ITAU, _BRADESCO = "60701190", "60746948"
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """`deliver_to` is the base URL of Lastro; `secret` is shared with it; `limit_lookups` meters the directory."""
+    """`deliver_to` is the base URL of Lastro; `secret` is shared with it; `limit_lookups` meters the directory.
+
+    `customer_tokens` are tokens of Lastro in the hands of simulated customers, who type the codes that they get.
+    """
 
     database_url: str = field(repr=False)
     secret: str = field(repr=False)
     deliver_to: str
     limit_lookups: bool = True
+    customer_tokens: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Network:
     clock: Clock
     book: Book
     deliveries: Deliveries
+    customers: Customers
 
 
 def _network_of(request: Request) -> Network:

@@ -1,4 +1,4 @@
-"""Refunds as a client meets them: total, partial, several, followed; released when refused; never more than received."""
+"""Refunds as a client meets them: total, partial, several, followed; released when refused; never too much."""
 
 import asyncio
 from decimal import Decimal
@@ -27,9 +27,7 @@ async def only_transfer(account: Account) -> str:
 async def refund(account: Account, transfer_id: str, **attributes: Any) -> Answered:
     """Ask for a refund."""
     headers = attributes.pop("headers", None)
-    return await account.tenant.post(
-        f"/pix/transfers/{transfer_id}/refund", "pix-refunds", attributes, headers=headers
-    )
+    return await account.tenant.post(f"/pix/transfers/{transfer_id}/refund", "pix-refunds", attributes, headers=headers)
 
 
 async def becomes(account: Account, refund_id: str, status: str) -> Any:
@@ -163,7 +161,7 @@ async def test_after_90_days_it_is_too_late(account: Account) -> None:
     async def received(ago: str) -> None:
         async with account.tenant.world.bank.db.transaction() as tx:
             await tx.execute(
-                text(f"UPDATE pix_transfers SET created_at = now() - interval '{ago}' WHERE id = :id"),  # noqa: S608
+                text(f"UPDATE pix_transfers SET created_at = now() - interval '{ago}' WHERE id = :id"),
                 {"id": transfer_id},
             )
 
