@@ -1,6 +1,7 @@
 """The till: orders that arrive together go together, and none of them can hurt another."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -135,3 +136,37 @@ async def test_drain_waits_for_what_is_queued() -> None:
     await till.drain()
     assert till.queued == 0
     assert all(task.done() for task in tasks) or await asyncio.gather(*tasks)
+
+
+async def test_what_nobody_waits_for_is_carried_out_with_the_others_and_drained() -> None:
+    counter = Counter()
+    till = till_of(counter)
+    counter.gate.clear()
+    till.leave("first")
+    till.leave("left")
+    waited = asyncio.create_task(till.submit("waited"))
+    await asyncio.sleep(0)
+    counter.gate.set()
+    await till.drain()
+    assert await waited == "done waited"
+    assert [order for batch in counter.batches for order in batch] == ["first", "left", "waited"]
+
+
+async def test_what_nobody_waits_for_may_fail_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    counter = Counter()
+    till = till_of(counter)
+    till.leave("poison")
+    await till.drain()
+    gc.collect()
+    assert await till.submit("a") == "done a"
+    assert "never retrieved" not in caplog.text
+
+
+async def test_what_nobody_waits_for_is_dropped_when_the_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_QUEUE", 2)
+    counter = Counter()
+    till = till_of(counter)
+    for name in ("a", "b", "c"):
+        till.leave(name)
+    await till.drain()
+    assert counter.batches == [["a", "b"]]
