@@ -502,6 +502,7 @@ def test_what_does_not_fit_is_not_written(changes: dict[str, Any], reason: str) 
         ("Œuvre “d’Été” – nº 1 ª ß Łódź Ørsted…", 99, 'OEuvre "d\'Ete" - no 1 a ss Lodz Orsted...'),
         ("ﬁm ① ½ Ａ\u00a0B", 99, "fim 1 12 A B"),
         ("最佳运输", 25, ""),
+        ("ǽ ǿ ﹘", 9, "ae o -"),
         ("Loja 🛒 Boa", 25, "Loja Boa"),
         ("a\x00b\u202ec\ud800d", 25, "abcd"),
         ("ends at a space", 8, "ends at"),
@@ -510,6 +511,13 @@ def test_what_does_not_fit_is_not_written(changes: dict[str, Any], reason: str) 
 )
 def test_folding_leaves_printable_ascii(text: str, longest: int, folded: str) -> None:
     assert fold(text, longest) == folded
+
+
+def test_a_url_fills_its_template_and_no_more() -> None:
+    place = "pix.example.com/" + "x" * 61
+    assert read(write(DynamicCode(place, "A", "B"))) == DynamicCode(place, "A", "B")
+    with pytest.raises(Invalid, match="Field 26 exceeds 99"):
+        write(DynamicCode(place + "x", "A", "B"))
 
 
 # Properties

@@ -40,7 +40,6 @@ _ISPB = re.compile(r"[0-9A-Z]{8}")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # A host, perhaps a port, and a path: no scheme, no user, no query, nothing that a second reader could take otherwise.
 _LOCATION = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[1-9][0-9]{{0,4}})?(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~=+:-]+)+")
-_LONGEST_LOCATION = 77
 # Controls, formats (such as right-to-left), surrogates and line ends. No code needs them, and no database or screen.
 _UNWANTED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -313,7 +312,7 @@ def _present(fields: Mapping[str, str], tag: str) -> str:
 
 
 def _location(text: str, tag: str) -> str:
-    if len(text) > _LONGEST_LOCATION or not _LOCATION.fullmatch(text):
+    if not _LOCATION.fullmatch(text):
         raise Invalid(_BAD_LOCATION.fill(tag=tag))
     return text
 
