@@ -17,6 +17,9 @@ from lastro.auth.tokens import seal
 from lastro.bank import Bank
 from lastro.errors import ProviderUnavailable
 from lastro.ledger import book
+from lastro.pix.keys import crossing as keys
+from lastro.pix.keys.models import PixKeyRow
+from lastro.pix.keys.states import KeyStage
 from lastro.pix.transfers import service as transfers
 from lastro.pix.transfers.models import PixTransfer
 from lastro.providers.models import ProviderRow
@@ -26,6 +29,7 @@ from lastro.tenants.service import NETWORK
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
+from lastro.values.pix_key import KeyType
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
 
@@ -51,12 +55,29 @@ _RECEIVED = (
     (UUID("550e8400-e29b-41d4-a716-446655440300"), Money(1_500_00)),
 )
 
+# Id, id of the registration, type and value. The documentation deletes the first one.
+_KEYS = (
+    (
+        UUID("550e8400-e29b-41d4-a716-446655440310"),
+        UUID("550e8400-e29b-41d4-a716-446655440901"),
+        KeyType.PHONE,
+        "+5511987654321",
+    ),
+    (
+        UUID("550e8400-e29b-41d4-a716-446655440311"),
+        UUID("550e8400-e29b-41d4-a716-446655440902"),
+        KeyType.CNPJ,
+        HOLDER_DOCUMENT.value,
+    ),
+)
+
 
 async def seed(bank: Bank, pepper: bytes, simulator_url: str) -> None:
     """Make the demo whole, whatever an earlier start left behind. The API must be serving: the money comes over it."""
     async with bank.db.transaction() as tx:
         if await tx.get(Tenant, TENANT) is None:
             await _write_rows(tx, pepper, bank.now())
+        await _write_keys(tx, bank.now())
     async with httpx.AsyncClient(trust_env=False, timeout=10) as network:
         for transfer_id, amount in _RECEIVED:
             await _receive(bank, network, simulator_url, transfer_id, amount)
@@ -107,6 +128,29 @@ async def _open(tx: AsyncSession, account: Account, now: datetime) -> None:
     )
     money = await book.holdings(tx, [account.id])
     await accounts.cross(tx, account, AccountStatus.ACTIVE, money[account.id], now=now)
+
+
+async def _write_keys(tx: AsyncSession, now: datetime) -> None:
+    """Two keys that the directory of the simulator holds from its beginning (`simulator/seed.py`)."""
+    account = (await tx.execute(select(Account).where(Account.id == ACCOUNT))).scalar_one()
+    for key_id, registration_id, kind, value in _KEYS:
+        key = PixKeyRow(
+            account_id=ACCOUNT,
+            id=key_id,
+            tenant_id=account.tenant_id,
+            provider_id=account.provider_id,
+            type=kind,
+            value=value,
+            holder_name=account.holder_name,
+            stage=KeyStage.REGISTERING,
+            registration_id=registration_id,
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
+        if await tx.get(PixKeyRow, (ACCOUNT, key_id)) is None and await keys.claim(tx, key) is None:
+            tx.add(key)
+            await keys.cross(tx, key, KeyStage.ACTIVE, now=now)
 
 
 async def _receive(

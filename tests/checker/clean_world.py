@@ -32,6 +32,7 @@ class CleanWorld:
     def __init__(self) -> None:
         self.bank: dict[str, list[Row]] = defaultdict(list)
         self.network: list[Row] = []
+        self.directory: dict[str, list[Row]] = {"account": [], "entry": []}
         self._now = datetime.now(UTC) - timedelta(hours=1)
         self._made = 0
         self._rows: dict[str, Row] = {}
@@ -77,6 +78,10 @@ class CleanWorld:
         self._promise("account.open", account["id"], account["id"])
         self._answered(account, "POST /baas/api/v1/accounts", "accounts", name)
 
+    def document_of(self, name: str) -> str:
+        """The document of an account's holder."""
+        return str(self._rows[name]["holder_document"])
+
     def open(self, name: str, tenant: str = "one") -> None:
         """An active account."""
         self.apply(name, tenant)
@@ -88,6 +93,11 @@ class CleanWorld:
         )
         self._keep(account["id"])
         self.step(name, "ACTIVE", "account.activated")
+        place = {"ispb": ISPB[tenant], "branch": "0001", "number": number["account_number"], "type": "CACC"}
+        owner = {"holder_name": name, "holder_tax_id": account["holder_document"], "opened_at": self._now}
+        self.directory["account"].append(
+            {"request_id": account["id"], "provider_id": account["provider_id"], **place, **owner}
+        )
 
     def step(self, name: str, status: str, news: str) -> None:
         """An account goes on to another status."""
@@ -278,6 +288,70 @@ class CleanWorld:
         else:
             self._book(refund["e2e_id"], "RETURNED_BY_US", centavos, original=transfer["e2e_id"])
 
+    def register(self, account_name: str, name: str, kind: str, value: str | None, *, code: bool = False) -> None:
+        """A key of the account, which the directory is asked for, or whose code is awaited first."""
+        account = self._rows[account_name]
+        self._tick()
+        self._add(
+            "pix_keys",
+            name,
+            account_id=account["id"],
+            tenant_id=account["tenant_id"],
+            provider_id=account["provider_id"],
+            key_type=kind,
+            key_value=value,
+            holder_name=account["holder_name"],
+            stage="AWAITING_CODE" if code else "REGISTERING",
+            registration_id=id_of(f"registration of {name}"),
+            code_expires_at=self._now + timedelta(days=1) if code else None,
+            tries=0,
+            version=1,
+            updated_at=self._now,
+            _account=account_name,
+        )
+        key = self._rows[name]
+        self._promise("pix.key.prove" if code else "pix.key.register", account["id"], key["id"])
+        if not code and value is not None:
+            self._hold(key)
+        self._answered(key, "POST /baas/api/v1/pix/keys", "pix-keys", name)
+
+    def decide(self, name: str, stage: str, news: str | None, **facts: Any) -> None:
+        """A key goes on to another stage."""
+        key = self._rows[name]
+        self._tick()
+        self._keep(key["id"])
+        key |= {"stage": stage, "version": key["version"] + 1, "updated_at": self._now, **facts}
+        if stage == "ACTIVE":
+            key["activated_at"] = self._now
+            self._enter(key)
+        if stage == "REMOVING":
+            self._promise(
+                "pix.key.remove" if key.get("removal_id") else "pix.key.register", key["account_id"], key["id"]
+            )
+        if stage == "INACTIVE":
+            self.bank["key_holders"] = [row for row in self.bank["key_holders"] if row["key_id"] != key["id"]]
+            self.directory["entry"] = [
+                row for row in self.directory["entry"] if row["request_id"] != key["registration_id"]
+            ]
+        if news:
+            self._tell(key, key["account_id"], news)
+
+    def make(self, name: str, value: str) -> None:
+        """The directory makes an EVP."""
+        self._rows[name]["key_value"] = value
+        self._hold(self._rows[name])
+
+    def _hold(self, key: Row) -> None:
+        holder = {"key_value": key["key_value"], "account_id": key["account_id"], "key_id": key["id"]}
+        self.bank["key_holders"].append(holder)
+
+    def _enter(self, key: Row) -> None:
+        (account,) = (row for row in self.directory["account"] if row["request_id"] == key["account_id"])
+        place = {name: account[name] for name in ("ispb", "branch", "number", "type", "opened_at")}
+        owner = {"owner_name": account["holder_name"], "owner_tax_id": account["holder_tax_id"]}
+        entry = {"request_id": key["registration_id"], "key": key["key_value"], "key_type": key["key_type"]}
+        self.directory["entry"].append({**entry, **place, **owner, "created_at": self._now})
+
     async def write(self, connection: Connection) -> None:
         """Into an empty, migrated database."""
         self.bank["balances"] = list(self._balances.values())
@@ -287,7 +361,8 @@ class CleanWorld:
 
     async def write_network(self, connection: Connection) -> None:
         """Into the simulator's database, whose tables exist."""
-        await insert(connection, "payment", self.network)
+        for table, rows in {"payment": self.network, **self.directory}.items():
+            await insert(connection, table, rows)
 
     def _tick(self) -> None:
         self._now += timedelta(seconds=1)
@@ -440,7 +515,18 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.conclude_refund("not taken", "FAILED")
     world.pay("closed", "last", 100_00)
     world.conclude("last", "COMPLETED")
+    world.register("closed", "left", "EVP", None)
+    world.make("left", "123e4567-e12b-12d1-a456-426655440000")
+    world.decide("left", "ACTIVE", "pix.key.activated")
+    world.decide("left", "REMOVING", "pix.key.removed", removal_id=id_of("removal"))
+    world.decide("left", "INACTIVE", None)
     world.step("closed", "CLOSED", "account.closed")
+    world.register("payer", "document", "CPF", world.document_of("payer"))
+    world.decide("document", "ACTIVE", "pix.key.activated")
+    world.register("foreign", "mail", "EMAIL", "someone@example.com", code=True)
+    world.decide("mail", "INACTIVE", None)
+    world.register("payer", "refused", "EVP", None)
+    world.decide("refused", "INACTIVE", "pix.key.refused", failure_reason="EntryLimitExceeded")
     world.refuse(5_00)
     world.look_up("payer")
     world.look_up("payer", "blocked")
@@ -456,4 +542,12 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
         world.pay("payer", "under way", 20_00)
         world.pay("payer", "pending", 21_00, held=False)
         world.refund("first of payer", "going back", 2_00)
+        world.register("payer", "registering", "PHONE", "+5511987654321")
+        world.register("payer", "never made", "EVP", None)
+        world.decide("never made", "REMOVING", None)
+        world.register("payer", "removing", "EVP", None)
+        world.make("removing", "123e4567-e12b-12d1-a456-426655440001")
+        world.decide("removing", "ACTIVE", "pix.key.activated")
+        world.decide("removing", "REMOVING", "pix.key.removed", removal_id=id_of("another removal"))
+        world.register("payer", "awaiting", "EMAIL", "someone@example.com", code=True)
     return world

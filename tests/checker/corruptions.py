@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from checker.clean_world import id_of
-from lastro.checker import network
+from lastro.checker import directory, network
 
 _UNIQUE_MOVEMENT = (
     "ALTER TABLE movements DROP CONSTRAINT ck_movements_amount_positive, DROP CONSTRAINT ck_movements_two_pots,"
@@ -17,6 +17,10 @@ _ANY_PAYMENT = (
 _ANY_REFUND = (
     "ALTER TABLE pix_refunds DROP CONSTRAINT ck_pix_refunds_completed_at_with_completed,"
     " DROP CONSTRAINT ck_pix_refunds_reason_with_failed"
+)
+_ANY_KEY = (
+    "ALTER TABLE pix_keys DROP CONSTRAINT ck_pix_keys_activated_at_with_active,"
+    " DROP CONSTRAINT ck_pix_keys_named_once_made, DROP CONSTRAINT ck_pix_keys_reason_with_inactive"
 )
 _ANY_ACCOUNT = (
     "ALTER TABLE accounts DROP CONSTRAINT ck_accounts_closed_at_with_closed,"
@@ -47,6 +51,11 @@ def broken(invariant: str, *bank: str) -> Corruption:
 def apart(*network_rows: str) -> Corruption:
     """A corruption of the network's book."""
     return Corruption(network.ID, network=network_rows, at_rest=True)
+
+
+def gone_apart(*network_rows: str) -> Corruption:
+    """A corruption of the network's directory."""
+    return Corruption(directory.ID, network=network_rows, at_rest=True)
 
 
 PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), named("next door")
@@ -180,6 +189,32 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "UPDATE inbox SET created_at = now(), account_id = (SELECT id FROM accounts WHERE status = 'CLOSED')"
         f" WHERE reference = {named('first of payer')}",
     ),
+    broken("K1", f"DELETE FROM key_holders WHERE key_id = {named('document')}"),
+    broken("K1", "INSERT INTO key_holders VALUES ('a@b.c', gen_random_uuid(), gen_random_uuid())"),
+    broken("K1", f"UPDATE key_holders SET account_id = {named('foreign')} WHERE key_id = {named('document')}"),
+    broken("K1", f"UPDATE key_holders SET key_id = gen_random_uuid() WHERE key_id = {named('document')}"),
+    broken("K1", f"UPDATE pix_keys SET stage = 'INACTIVE' WHERE id = {named('document')}"),
+    broken(
+        "K1",
+        f"UPDATE pix_keys SET stage = 'REGISTERING', account_id = {named('foreign')},"
+        f" key_value = '+5511987654321', key_type = 'PHONE' WHERE id = {named('mail')}",
+    ),
+    broken(
+        "K1",
+        f"UPDATE accounts SET holder_document = '1' WHERE id = {PAYER}",
+    ),
+    broken(
+        "K1",
+        f"UPDATE pix_keys SET key_value = 'Someone@example.com' WHERE id = {named('awaiting')}",
+    ),
+    broken("K1", f"UPDATE pix_keys SET key_value = '11987654321' WHERE id = {named('registering')}"),
+    broken(
+        "K1",
+        "INSERT INTO pix_keys SELECT (jsonb_populate_record(key, jsonb_build_object('id', gen_random_uuid()))).*"
+        f" FROM pix_keys key, generate_series(1, 5) WHERE id = {named('awaiting')}",
+    ),
+    broken("K2", f"UPDATE pix_keys SET stage = 'ACTIVE' WHERE id = {named('left')}"),
+    broken("I5", f"UPDATE pix_keys SET id = gen_random_uuid() WHERE id = {named('mail')}"),
     broken("I5", "UPDATE idempotency SET body = '{}' WHERE key = 'paid'"),
     broken("I5", "UPDATE idempotency SET body = '\\xff00' WHERE key = 'payer'"),
     broken("I5", f"DELETE FROM pix_payments WHERE id = {PAID}"),
@@ -192,6 +227,11 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     broken("E1", f"DELETE FROM events WHERE resource_id = {PAID}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('first of payer')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('document')}"),
+    broken("E1", "DELETE FROM events WHERE type = 'pix.key.removed'"),
+    broken("E1", "DELETE FROM events WHERE type = 'pix.key.refused'"),
+    broken("E1", f"UPDATE events SET type = 'pix.key.refused' WHERE resource_id = {named('document')}"),
+    broken("E1", f"UPDATE events SET resource_id = {named('mail')} WHERE resource_id = {named('document')}"),
     broken("E1", "DELETE FROM events WHERE type = 'account.blocked'"),
     broken("E1", "DELETE FROM events WHERE type = 'account.closed'"),
     broken("E1", "DELETE FROM events WHERE type = 'pix.payment.reversed'"),
@@ -217,6 +257,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("A2", f"INSERT INTO account_numbers VALUES ({named('one')}, '0001', '1', gen_random_uuid())"),
     broken("T4", f"UPDATE pix_payments SET tenant_id = {named('two')} WHERE id = {PAID}"),
     broken("T4", f"UPDATE pix_transfers SET provider_id = gen_random_uuid() WHERE id = {named('first of payer')}"),
+    broken("T4", f"UPDATE pix_keys SET provider_id = gen_random_uuid() WHERE id = {named('document')}"),
     broken("T4", f"UPDATE events SET account_id = gen_random_uuid() WHERE resource_id = {PAID}"),
     broken("T4", f"UPDATE providers SET tenant_id = {named('two')}"),
     broken("T4", "UPDATE inbox SET provider_id = gen_random_uuid() WHERE kind = 'RETURN'"),
@@ -235,6 +276,13 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("K3", "UPDATE lookup_budgets SET holder = '00000000' WHERE level = 'PLATFORM'"),
     broken("O1", f"DELETE FROM outbox WHERE reference = {named('under way')}"),
     broken("O1", f"DELETE FROM outbox WHERE reference = {named('applicant')}"),
+    broken("O1", f"DELETE FROM outbox WHERE reference = {named('registering')}"),
+    broken("O1", f"DELETE FROM outbox WHERE reference = {named('never made')}"),
+    broken("O1", f"UPDATE outbox SET topic = 'pix.key.register' WHERE reference = {named('removing')}"),
+    broken("O1", f"UPDATE outbox SET topic = 'pix.key.remove' WHERE reference = {named('registering')}"),
+    broken(
+        "O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('pix.key.prove', {PAYER}, {named('refused')})"
+    ),
     broken("O1", "INSERT INTO outbox (topic, account_id, reference) SELECT topic, account_id, reference FROM outbox"),
     broken("O1", "UPDATE outbox SET reference = gen_random_uuid()"),
     broken("O1", "UPDATE outbox SET topic = 'something.else'"),
@@ -245,6 +293,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         at_rest=True,
     ),
     Corruption("V1", [_ANY_ACCOUNT, f"UPDATE accounts SET status = 'PENDING' WHERE id = {PAYER}"], at_rest=True),
+    Corruption("V1", [_ANY_KEY, f"UPDATE pix_keys SET stage = 'REMOVING' WHERE id = {named('left')}"], at_rest=True),
     Corruption(
         "V2",
         [f"INSERT INTO outbox (topic, account_id, reference) VALUES ('pix.payment.settle', {PAYER}, {PAID})"],
@@ -257,4 +306,12 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     apart("UPDATE payment SET kind = 'RECEIVED' WHERE kind = 'SENT'"),
     apart("DELETE FROM payment WHERE kind = 'RETURNED_BY_US'"),
     apart("UPDATE payment SET original_end_to_end_id = 'another' WHERE kind = 'RETURNED_TO_US'"),
+    gone_apart("DELETE FROM entry"),
+    gone_apart("UPDATE entry SET removed_at = now()"),
+    gone_apart("UPDATE entry SET owner_tax_id = '52998224725'"),
+    gone_apart("UPDATE entry SET number = '1'"),
+    gone_apart(
+        "INSERT INTO entry SELECT (jsonb_populate_record(e, jsonb_build_object('request_id', gen_random_uuid(),"
+        " 'key', 'a@b.c', 'key_type', 'EMAIL'))).* FROM entry e"
+    ),
 )

@@ -40,10 +40,12 @@ WITH answer AS MATERIALIZED (
     SELECT tenant_id, operation, key, string_to_array(encode(substr(body, 1, 160), 'escape'), '"') AS words,
            CASE WHEN operation LIKE '%/pix/payments' THEN 'pix-payments'
                 WHEN operation LIKE '%/refund' THEN 'pix-refunds'
+                WHEN operation LIKE '%/pix/keys%' THEN 'pix-keys'
                 ELSE 'accounts' END AS type
       FROM idempotency
      WHERE operation LIKE 'POST %/pix/payments'
         OR operation LIKE 'POST %/refund'
+        OR operation ~ '/pix/keys(/[{]key_id[}]/confirm)?$'
         OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock))?)?$'
 )
 SELECT answer.operation || ' ' || answer.key
@@ -54,13 +56,14 @@ SELECT answer.operation || ' ' || answer.key
                               AND refund.tenant_id = answer.tenant_id
   LEFT JOIN accounts account ON answer.type = 'accounts' AND account.id::text = answer.words[10]
                             AND account.tenant_id = answer.tenant_id
+  LEFT JOIN pix_keys key ON answer.type = 'pix-keys' AND key.id::text = answer.words[10]
+                        AND key.tenant_id = answer.tenant_id
  WHERE (words[2], words[4], words[6], words[8]) IS DISTINCT FROM ('data', 'type', answer.type, 'id')
-    OR coalesce(payment.id, refund.id, account.id) IS NULL
+    OR coalesce(payment.id, refund.id, account.id, key.id) IS NULL
 UNION ALL
 SELECT words[10] || ' was created under two keys'
   FROM answer
- WHERE words[10] IS NOT NULL
-   AND (operation LIKE 'POST %/pix/payments' OR operation LIKE 'POST %/refund' OR operation LIKE 'POST %/accounts')
+ WHERE words[10] IS NOT NULL AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|accounts)$'
  GROUP BY words[10] HAVING count(*) > 1
 """
 
@@ -74,6 +77,9 @@ WITH told AS (
            count(*) FILTER (WHERE type = 'pix.transfer.received') AS received,
            count(*) FILTER (WHERE type = 'pix.refund.completed') AS refunded,
            count(*) FILTER (WHERE type = 'pix.refund.failed') AS not_refunded,
+           count(*) FILTER (WHERE type = 'pix.key.activated') AS key_activated,
+           count(*) FILTER (WHERE type = 'pix.key.refused') AS key_refused,
+           count(*) FILTER (WHERE type = 'pix.key.removed') AS key_removed,
            count(*) FILTER (WHERE type = 'account.activated') AS activated,
            count(*) FILTER (WHERE type = 'account.blocked') AS blocked,
            count(*) FILTER (WHERE type = 'account.unblocked') AS unblocked,
@@ -87,6 +93,11 @@ WITH told AS (
     SELECT account_id, id, tenant_id::text, 'pix.refund', status FROM pix_refunds
      UNION ALL
     SELECT id, id, tenant_id::text, 'account', status FROM accounts
+     UNION ALL
+    SELECT account_id, id, tenant_id::text, 'pix.key',
+           CASE WHEN stage = 'ACTIVE' THEN 'ACTIVE' WHEN activated_at IS NOT NULL THEN 'REMOVED'
+                WHEN failure_reason IS NOT NULL THEN 'REFUSED' ELSE 'UNHEARD OF' END
+      FROM pix_keys
 )
 SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resource_id)
   FROM owed FULL JOIN told ON told.account_id = owed.account_id AND told.resource_id = owed.resource_id
@@ -103,6 +114,10 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
        WHEN 'pix.refund PROCESSING' THEN told.times IS NOT NULL
        WHEN 'pix.refund COMPLETED' THEN (times, refunded) IS DISTINCT FROM (1, 1)
        WHEN 'pix.refund FAILED' THEN (times, not_refunded) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.key UNHEARD OF' THEN told.times IS NOT NULL
+       WHEN 'pix.key ACTIVE' THEN (times, key_activated) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.key REFUSED' THEN (times, key_refused) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.key REMOVED' THEN (times, key_activated, key_removed) IS DISTINCT FROM (2, 1, 1)
        WHEN 'account PENDING' THEN told.times IS NOT NULL
        WHEN 'account ACTIVE' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 0, unblocked)
                                   OR times <> 1 + blocked + unblocked
@@ -120,6 +135,8 @@ SELECT kind || ' ' || resource.id
         SELECT 'transfer', account_id, id, tenant_id, provider_id FROM pix_transfers
          UNION ALL
         SELECT 'refund', account_id, id, tenant_id, provider_id FROM pix_refunds
+         UNION ALL
+        SELECT 'key', account_id, id, tenant_id, provider_id FROM pix_keys
          UNION ALL
         SELECT 'event', account_id, id, tenant_id, NULL FROM events) resource
   LEFT JOIN accounts account ON account.id = resource.account_id
@@ -156,7 +173,13 @@ WITH promised AS (SELECT topic, account_id, reference, count(*) AS times FROM ou
                UNION ALL
               SELECT 'pix.refund.settle', account_id, id, status FROM pix_refunds
                UNION ALL
-              SELECT 'account.open', id, id, status FROM accounts WHERE status = 'PENDING')
+              SELECT 'account.open', id, id, status FROM accounts WHERE status = 'PENDING'
+               UNION ALL
+              SELECT 'pix.key.prove', account_id, id, 'PERHAPS' FROM pix_keys WHERE code_expires_at IS NOT NULL
+               UNION ALL
+              SELECT CASE WHEN stage = 'REMOVING' AND removal_id IS NOT NULL THEN 'pix.key.remove'
+                          ELSE 'pix.key.register' END, account_id, id, 'PROCESSING'
+                FROM pix_keys WHERE stage IN ('REGISTERING', 'REMOVING'))
 SELECT topic || ' ' || reference
   FROM owed FULL JOIN promised USING (topic, account_id, reference)
  WHERE owed.status IS NULL
@@ -170,6 +193,8 @@ UNION ALL
 SELECT 'refund ' || id || ' is ' || status FROM pix_refunds WHERE status = 'PROCESSING'
 UNION ALL
 SELECT 'account ' || id || ' is ' || status FROM accounts WHERE status = 'PENDING'
+UNION ALL
+SELECT 'key ' || id || ' is ' || stage FROM pix_keys WHERE stage IN ('REGISTERING', 'REMOVING')
 """
 
 _OWED = "SELECT id || ' ' || topic || ' ' || reference FROM outbox"
@@ -181,6 +206,6 @@ INVARIANTS = (
     Invariant("E1", "Each step that is news was announced exactly once, to its own tenant, and nothing else.", _NEWS),
     Invariant("T4", "Whatever belongs to an account belongs to the account's tenant and provider.", _TENANTS),
     Invariant("O1", "What is under way is promised exactly once, and nothing else is promised.", _PROMISES),
-    Invariant("V1", "At rest, no payment and no account is under way.", _UNDER_WAY, at_rest=True),
+    Invariant("V1", "At rest, no payment, account or key is under way.", _UNDER_WAY, at_rest=True),
     Invariant("V2", "At rest, nothing is promised any more.", _OWED, at_rest=True),
 )

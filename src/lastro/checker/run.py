@@ -3,16 +3,25 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import bank, money, network, pix, refunds
+from lastro.checker import bank, directory, keys, money, network, pix, refunds
 from lastro.checker.invariants import Invariant
 
-EVERY: tuple[Invariant, ...] = (*money.INVARIANTS, *pix.INVARIANTS, *refunds.INVARIANTS, *bank.INVARIANTS)
-"""Those that are asked of the bank's database alone; X1 (`network`) needs the simulator's too."""
+EVERY: tuple[Invariant, ...] = (
+    *money.INVARIANTS,
+    *pix.INVARIANTS,
+    *refunds.INVARIANTS,
+    *keys.INVARIANTS,
+    *bank.INVARIANTS,
+)
+"""Those that are asked of the bank's database alone; X1 and X2 (`TWO_BOOKS`) need the simulator's too."""
+
+TWO_BOOKS = (network, directory)
 
 MOST_EXAMPLES = 10
 
@@ -85,12 +94,12 @@ async def check_books(database_url: str, *, simulator_url: str | None = None, qu
             else:
                 answers.append(await ask(connection, invariant))
         if not quiesced:
-            skipped[network.ID] = "only at rest"
+            skipped |= {each.ID: "only at rest" for each in TWO_BOOKS}
         elif simulator_url is None:
-            skipped[network.ID] = "there is no simulator"
+            skipped |= {each.ID: "there is no simulator" for each in TWO_BOOKS}
         else:
             async with _snapshot(simulator_url) as book:
-                answers.append(await compare(connection, book))
+                answers += [await compare(each, connection, book) for each in TWO_BOOKS]
     return Report(tuple(answers), skipped)
 
 
@@ -107,14 +116,25 @@ async def ask(connection: AsyncConnection, invariant: Invariant) -> Answer:
     )
 
 
-async def compare(connection: AsyncConnection, book: AsyncConnection) -> Answer:
-    """Ask X1 of connections to the bank's database and to the simulator's."""
+class Comparison(Protocol):
+    """A module that compares the bank's database with the simulator's."""
+
+    ID: str
+    STATEMENT: str
+
+    def differences(self, bank: AsyncConnection, network: AsyncConnection) -> AsyncIterator[str]:
+        """Each way in which they disagree."""
+        ...
+
+
+async def compare(comparison: Comparison, connection: AsyncConnection, book: AsyncConnection) -> Answer:
+    """Ask X1 or X2 of connections to the bank's database and to the simulator's."""
     offenders, examples = 0, list[str]()
-    async for difference in network.differences(connection, book):
+    async for difference in comparison.differences(connection, book):
         offenders += 1
         if len(examples) < MOST_EXAMPLES:
             examples.append(difference)
-    return Answer(network.ID, network.STATEMENT, offenders, tuple(examples))
+    return Answer(comparison.ID, comparison.STATEMENT, offenders, tuple(examples))
 
 
 @asynccontextmanager

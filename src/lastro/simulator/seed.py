@@ -1,4 +1,4 @@
-"""The people of the demo: a friend with a key at another bank, and a company whose account is already open."""
+"""The people of the demo: a friend with a key at another bank, and a company with an open account and two keys."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,6 +11,11 @@ DEMO_ACCOUNT_ID = UUID("550e8400-e29b-41d4-a716-446655440100")
 DEMO_PROVIDER_ID = UUID("550e8400-e29b-41d4-a716-446655440001")
 # Not the id of any request that Lastro makes: it only has to be the same each time.
 _ENTRY_ID = UUID("550e8400-e29b-41d4-a716-446655440900")
+# These are: Lastro's demo knows its two keys by them.
+_COMPANYS_KEYS = (
+    (UUID("550e8400-e29b-41d4-a716-446655440901"), "PHONE", "+5511987654321"),
+    (UUID("550e8400-e29b-41d4-a716-446655440902"), "CNPJ", "73592014000115"),
+)
 
 
 async def seed_demo(book: Book) -> None:
@@ -39,6 +44,12 @@ async def seed_demo(book: Book) -> None:
         "holder_tax_id": "73592014000115",
         "opened_at": datetime(2024, 1, 15, 10, 30, tzinfo=UTC),
     }
+    place = {name: company[name] for name in ("ispb", "branch", "number", "type", "opened_at")}
+    owner = {"owner_name": company["holder_name"], "owner_tax_id": company["holder_tax_id"]}
+    companys_keys = [
+        {"request_id": request_id, "key_type": kind, "key": key, **place, **owner, "created_at": company["opened_at"]}
+        for request_id, kind, key in _COMPANYS_KEYS
+    ]
     async with book.transaction() as tx:
-        await tx.execute(insert(DirectoryEntry).values(joao).on_conflict_do_nothing())
+        await tx.execute(insert(DirectoryEntry).values([joao, *companys_keys]).on_conflict_do_nothing())
         await tx.execute(insert(CustomerAccount).values(company).on_conflict_do_nothing())
