@@ -23,6 +23,10 @@ ACCOUNT_OWNED = {
     "pix_transfers": "account_id",
     "events": "account_id",
     "accounts": "id",
+    "kyc_files": "account_id",
+    "kyc_submissions": "account_id",
+    "kyc_documents": "account_id",
+    "kyc_images": "account_id",
 }
 KEYED_BY_VALUE = {"inbox", "idempotency", "open_accounts", "account_numbers", "api_tokens"}
 REFERENCE_OR_LOCAL = {"tenants", "providers", "outbox", "alerts"}

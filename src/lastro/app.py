@@ -23,6 +23,7 @@ from lastro.gate import INTERNAL, Gate
 from lastro.http import ApiRoute
 from lastro.inbound.router import router as inbound
 from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
+from lastro.kyc.router import router as kyc
 from lastro.pix.payments.router import router as payments
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
@@ -30,7 +31,7 @@ from lastro.settings import Settings
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, payments, transfers)
+ROUTERS = (accounts, kyc, payments, transfers)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

@@ -4,6 +4,7 @@ from lastro import idempotency
 from lastro.accounts import models as accounts
 from lastro.auth import models as auth
 from lastro.database import Base
+from lastro.kyc import models as kyc
 from lastro.ledger import book
 from lastro.outbox import models as outbox
 from lastro.pix import inbox
@@ -13,6 +14,6 @@ from lastro.providers import models as providers
 from lastro.tenants import models as tenants
 from lastro.webhooks import models as webhooks
 
-MODULES = (idempotency, accounts, auth, book, outbox, inbox, payments, transfers, providers, tenants, webhooks)
+MODULES = (idempotency, accounts, auth, kyc, book, outbox, inbox, payments, transfers, providers, tenants, webhooks)
 
 metadata = Base.metadata

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,10 @@ from lastro.bank import Bank, Consequences
 from lastro.clock import Clock
 from lastro.database import Database
 from lastro.errors import Unavailable
+from lastro.isolated import Isolated
+from lastro.keyring import KeyRing
+from lastro.kyc import limited
+from lastro.kyc import service as kyc
 from lastro.outbox.doorbell import Doorbell
 from lastro.pix.payments import acceptance as sending
 from lastro.pix.transfers import acceptance as receiving
@@ -84,10 +89,12 @@ def build(
         tokens=TokenBook(db, pepper, literal=literal_tokens),
         providers=ProviderDirectory(db, {NETWORK: network, **(adapters or {})}),
         doorbell=Doorbell(db),
+        keys=KeyRing.parse(settings.encryption_keys.get_secret_value()),
+        images=Isolated(Path(limited.__file__)),
         preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
-        consequences=Consequences(),
+        consequences=Consequences(renamed=kyc.renamed),
     )
     return House(bank, client)
 
