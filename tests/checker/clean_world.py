@@ -19,6 +19,17 @@ _POTS = {
 }
 
 
+_A_PICTURE = {
+    "media_type": "image/png",
+    "width": 32,
+    "height": 32,
+    "size": 4,
+    "sha256": f"\\x{'00' * 32}",
+    "key_id": "k1",
+    "sealed": f"\\x{'00' * 32}",
+}
+
+
 def id_of(name: str) -> UUID:
     """The id of whatever has this name."""
     return uuid5(UUID(int=0), name)
@@ -50,7 +61,7 @@ class CleanWorld:
         )
 
     def apply(self, name: str, tenant: str = "one") -> None:
-        """An account that is yet to be opened."""
+        """An account whose holder has sent nothing yet."""
         self._add(
             "accounts",
             name,
@@ -71,12 +82,52 @@ class CleanWorld:
         self.bank["open_accounts"].append({"account_id": account["id"], **who})
         empty = {"available_centavos": 0, "in_transit_centavos": 0, "seq": 0}
         self._balances[name] = {"account_id": account["id"], **empty}
-        self._promise("account.open", account["id"], account["id"])
         self._answered(account, "POST /baas/api/v1/accounts", "accounts", name)
+
+    def send(self, name: str) -> None:
+        """The holder's documents, complete: the first of the account, or more of them."""
+        account, called = self._rows[name], f"file of {name}"
+        self._tick()
+        owner = {"account_id": account["id"], "tenant_id": account["tenant_id"]}
+        if called not in self._rows:
+            self._add("kyc_files", called, **owner, submission=0, version=0, approved_at=None)
+        file = self._rows[called]
+        number = file["submission"] + 1
+        file |= {"status": "PENDING", "submission": number, "version": file["version"] + 1, "updated_at": self._now}
+        submission = f"{called}, submission {number}"
+        self._add("kyc_submissions", submission, **owner, number=number, holder_name=account["holder_name"])
+        for kind in ("RG", "SELFIE", "PROOF_OF_ADDRESS"):
+            old = self._rows.get(f"{called}, {kind}")
+            if old is not None:
+                old["superseded_at"] = self._now
+            document = f"{called}, {kind}"
+            facts = {"id": id_of(f"{submission}, {kind}"), "type": kind, "status": "PENDING"}
+            self._rows[document] = {**owner, **facts, "uploaded_at": self._now}
+            self.bank["kyc_documents"].append(self._rows[document])
+            self.bank["kyc_images"].append(
+                {**owner, "document_id": facts["id"], "side": "FRONT", **_A_PICTURE, "created_at": self._now}
+            )
+        self._promise("kyc.submit", account["id"], id_of(submission))
+        self._answered(file, "POST /baas/api/v1/accounts/{account_id}/kyc", "kyc", submission)
+
+    def decide(self, name: str, verdict: str) -> None:
+        """The provider's desk decides about what was sent last."""
+        account, file = self._rows[name], self._rows[f"file of {name}"]
+        self._tick()
+        submission = self._rows[f"file of {name}, submission {file['submission']}"]
+        submission |= {"verdict": verdict, "decided_at": self._now}
+        self._keep(submission["id"])
+        file |= {"status": verdict, "version": file["version"] + 2, "updated_at": self._now}
+        if verdict == "APPROVED" and file["approved_at"] is None:
+            file["approved_at"] = self._now
+            self._promise("account.open", account["id"], account["id"])
+        self._tell(file, account["id"], f"account.kyc.{verdict.lower()}")
 
     def open(self, name: str, tenant: str = "one") -> None:
         """An active account."""
         self.apply(name, tenant)
+        self.send(name)
+        self.decide(name, "APPROVED")
         account = self._rows[name]
         number = {"branch": "0001", "account_number": str(100_000 + len(self._balances))}
         account |= number
@@ -340,8 +391,18 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.conclude("last", "COMPLETED")
     world.step("closed", "CLOSED", "account.closed")
     world.refuse(5_00)
+    world.apply("newcomer")
+    world.apply("refused")
+    world.send("refused")
+    world.decide("refused", "REJECTED")
+    world.send("refused")
+    world.decide("refused", "REQUIRES_UPDATE")
     if not at_rest:
         world.apply("applicant")
+        world.send("applicant")
+        world.decide("applicant", "APPROVED")
+        world.apply("sender")
+        world.send("sender")
         world.pay("payer", "under way", 20_00)
         world.pay("payer", "pending", 21_00, held=False)
     return world

@@ -1,4 +1,6 @@
-from build import Tenant, until
+from build import Tenant
+
+
 async def test_smoke(tenant: Tenant) -> None:
     account = await tenant.account()
     print(await account.kyc())

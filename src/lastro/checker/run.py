@@ -8,10 +8,10 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import bank, money, network, pix
+from lastro.checker import bank, kyc, money, network, pix
 from lastro.checker.invariants import Invariant
 
-EVERY: tuple[Invariant, ...] = (*money.INVARIANTS, *pix.INVARIANTS, *bank.INVARIANTS)
+EVERY: tuple[Invariant, ...] = (*money.INVARIANTS, *pix.INVARIANTS, *bank.INVARIANTS, *kyc.INVARIANTS)
 """Those that are asked of the bank's database alone; X1 (`network`) needs the simulator's too."""
 
 MOST_EXAMPLES = 10

@@ -102,6 +102,12 @@ async def file_uploads(
 
 async def submit(tx: AsyncSession, dossier: Dossier, *, now: datetime) -> None:
     """Promise to bring the file to the provider as it is now. What is said of older submissions is void."""
+    submission = await enter(tx, dossier, now=now)
+    await queue.promise(tx, [Promise(SUBMIT, dossier.account.id, submission.id)])
+
+
+async def enter(tx: AsyncSession, dossier: Dossier, *, now: datetime) -> KycSubmission:
+    """Write down that the file as it is now is what counts."""
     account, file = dossier.account, dossier.file
     file.submission += 1
     submission = KycSubmission(
@@ -117,7 +123,7 @@ async def submit(tx: AsyncSession, dossier: Dossier, *, now: datetime) -> None:
         if each.status is KycStatus.IN_PROGRESS:
             each.status = KycStatus.PENDING
     await cross(tx, dossier, KycStatus.PENDING, note=None, now=now)
-    await queue.promise(tx, [Promise(SUBMIT, account.id, submission.id)])
+    return submission
 
 
 async def cross(tx: AsyncSession, dossier: Dossier, to: KycStatus, *, note: str | None, now: datetime) -> None:

@@ -26,7 +26,9 @@ class Requirement:
     name: str
 
 
-IDENTITY = Requirement(frozenset({K.RG, K.CNH, K.PASSPORT, K.RNE}), "documento de identidade (RG, CNH, PASSPORT ou RNE)")
+IDENTITY = Requirement(
+    frozenset({K.RG, K.CNH, K.PASSPORT, K.RNE}), "documento de identidade (RG, CNH, PASSPORT ou RNE)"
+)
 SELFIE = Requirement(frozenset({K.SELFIE}), "selfie do titular (SELFIE)")
 ADDRESS = Requirement(frozenset({K.PROOF_OF_ADDRESS}), "comprovante de endereço (PROOF_OF_ADDRESS)")
 ARTICLES = Requirement(frozenset({K.ARTICLES_OF_INCORPORATION}), "contrato social (ARTICLES_OF_INCORPORATION)")
