@@ -23,6 +23,7 @@ from lastro.gate import INTERNAL, Gate
 from lastro.http import ApiRoute
 from lastro.inbound.router import router as inbound
 from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
+from lastro.kyc.router import router as kyc
 from lastro.pix.keys.router import router as keys
 from lastro.pix.lookups.router import router as lookups
 from lastro.pix.payments.router import router as payments
@@ -33,7 +34,7 @@ from lastro.settings import Settings
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, keys, lookups, payments, transfers, refunds)
+ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

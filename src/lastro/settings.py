@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lastro.keyring import KeyRing
+
 
 def _for_asyncpg(url: str) -> str:
     """Accept the URL that every Postgres tool prints, and name the driver that we use."""
@@ -26,8 +28,14 @@ def _or_none(path: object) -> object:
     return path or None
 
 
+def _a_ring(keys: SecretStr) -> SecretStr:
+    KeyRing.parse(keys.get_secret_value())
+    return keys
+
+
 PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+Keys = Annotated[SecretStr, AfterValidator(_a_ring)]
 
 
 class Settings(BaseSettings):
@@ -40,6 +48,7 @@ class Settings(BaseSettings):
         default=None, description="The owner's login, for `lastro migrate`; by default the bank's own."
     )
     token_pepper: Secret = Field(description="Key of the HMAC under which tokens are stored.")
+    encryption_keys: Keys = Field(description="Under which customers' documents lie in the database; the first seals.")
     environment: Literal["live", "test"] = Field(default="live", description="The word inside every token.")
     network_url: str = Field(description="Where the gateway to DICT and SPI answers (docs/network.md).")
     network_secret: Secret = Field(description="Shared with the gateway, both ways.")

@@ -6,6 +6,7 @@ import functools
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,10 @@ from lastro.bank import Bank, Consequences
 from lastro.clock import Clock
 from lastro.database import Database
 from lastro.errors import Unavailable
+from lastro.isolated import Isolated
+from lastro.keyring import KeyRing
+from lastro.kyc import limited
+from lastro.kyc import service as kyc
 from lastro.outbox.doorbell import Doorbell
 from lastro.pix.keys import crossing as keys
 from lastro.pix.lookups import metering
@@ -89,11 +94,13 @@ def build(
         tokens=TokenBook(db, pepper, literal=literal_tokens),
         providers=ProviderDirectory(db, {NETWORK: network, **(adapters or {})}),
         doorbell=Doorbell(db),
+        keys=KeyRing.parse(settings.encryption_keys.get_secret_value()),
+        images=Isolated(Path(limited.__file__)),
         preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
         metering=_till("metering", db, _metered(settings), lambda _order: None),
-        consequences=Consequences(closed=keys.close_account),
+        consequences=Consequences(renamed=kyc.renamed, closed=keys.close_account),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
     )
     return House(bank, client)

@@ -12,6 +12,8 @@ from lastro.accounts import opening
 from lastro.accounts.service import OPEN
 from lastro.bank import Bank
 from lastro.errors import BankError, Unavailable
+from lastro.kyc import reviewing
+from lastro.kyc.dossier import SUBMIT
 from lastro.logs import logger
 from lastro.outbox import queue
 from lastro.outbox.doorbell import Ear
@@ -28,6 +30,7 @@ Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
 
 HANDLERS: Mapping[str, Handler] = {
     OPEN: opening.open_accounts,
+    SUBMIT: reviewing.submit_files,
     SETTLE: settlement.settle,
     REFUND: refunding.settle,
     PROVE: registration.prove,

@@ -21,6 +21,17 @@ _POTS = {
 }
 
 
+_A_PICTURE = {
+    "media_type": "image/png",
+    "width": 32,
+    "height": 32,
+    "size": 4,
+    "sha256": f"\\x{'00' * 32}",
+    "key_id": "k1",
+    "sealed": f"\\x{'00' * 32}",
+}
+
+
 def id_of(name: str) -> UUID:
     """The id of whatever has this name."""
     return uuid5(UUID(int=0), name)
@@ -54,7 +65,7 @@ class CleanWorld:
         )
 
     def apply(self, name: str, tenant: str = "one") -> None:
-        """An account that is yet to be opened."""
+        """An account whose holder has sent nothing yet."""
         self._add(
             "accounts",
             name,
@@ -75,16 +86,56 @@ class CleanWorld:
         self.bank["open_accounts"].append({"account_id": account["id"], **who})
         empty = {"available_centavos": 0, "in_transit_centavos": 0, "seq": 0}
         self._balances[name] = {"account_id": account["id"], **empty}
-        self._promise("account.open", account["id"], account["id"])
         self._answered(account, "POST /baas/api/v1/accounts", "accounts", name)
 
     def document_of(self, name: str) -> str:
         """The document of an account's holder."""
         return str(self._rows[name]["holder_document"])
 
+    def send(self, name: str) -> None:
+        """The holder's documents, complete: the first of the account, or more of them."""
+        account, called = self._rows[name], f"file of {name}"
+        self._tick()
+        owner = {"account_id": account["id"], "tenant_id": account["tenant_id"]}
+        if called not in self._rows:
+            self._add("kyc_files", called, **owner, submission=0, version=0, approved_at=None)
+        file = self._rows[called]
+        number = file["submission"] + 1
+        file |= {"status": "PENDING", "submission": number, "version": file["version"] + 1, "updated_at": self._now}
+        submission = f"{called}, submission {number}"
+        self._add("kyc_submissions", submission, **owner, number=number, holder_name=account["holder_name"])
+        for kind in ("RG", "SELFIE", "PROOF_OF_ADDRESS"):
+            old = self._rows.get(f"{called}, {kind}")
+            if old is not None:
+                old["superseded_at"] = self._now
+            document = f"{called}, {kind}"
+            facts = {"id": id_of(f"{submission}, {kind}"), "type": kind, "status": "PENDING"}
+            self._rows[document] = {**owner, **facts, "uploaded_at": self._now}
+            self.bank["kyc_documents"].append(self._rows[document])
+            self.bank["kyc_images"].append(
+                {**owner, "document_id": facts["id"], "side": "FRONT", **_A_PICTURE, "created_at": self._now}
+            )
+        self._promise("kyc.submit", account["id"], id_of(submission))
+        self._answered(file, "POST /baas/api/v1/accounts/{account_id}/kyc", "kyc", submission)
+
+    def decide(self, name: str, verdict: str) -> None:
+        """The provider's desk decides about what was sent last."""
+        account, file = self._rows[name], self._rows[f"file of {name}"]
+        self._tick()
+        submission = self._rows[f"file of {name}, submission {file['submission']}"]
+        submission |= {"verdict": verdict, "decided_at": self._now}
+        self._keep(submission["id"])
+        file |= {"status": verdict, "version": file["version"] + 2, "updated_at": self._now}
+        if verdict == "APPROVED" and file["approved_at"] is None:
+            file["approved_at"] = self._now
+            self._promise("account.open", account["id"], account["id"])
+        self._tell(file, account["id"], f"account.kyc.{verdict.lower()}")
+
     def open(self, name: str, tenant: str = "one") -> None:
         """An active account."""
         self.apply(name, tenant)
+        self.send(name)
+        self.decide(name, "APPROVED")
         account = self._rows[name]
         number = {"branch": "0001", "account_number": str(100_000 + len(self._balances))}
         account |= number
@@ -315,7 +366,7 @@ class CleanWorld:
             self._hold(key)
         self._answered(key, "POST /baas/api/v1/pix/keys", "pix-keys", name)
 
-    def decide(self, name: str, stage: str, news: str | None, **facts: Any) -> None:
+    def step_key(self, name: str, stage: str, news: str | None, **facts: Any) -> None:
         """A key goes on to another stage."""
         key = self._rows[name]
         self._tick()
@@ -517,16 +568,16 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.conclude("last", "COMPLETED")
     world.register("closed", "left", "EVP", None)
     world.make("left", "123e4567-e12b-12d1-a456-426655440000")
-    world.decide("left", "ACTIVE", "pix.key.activated")
-    world.decide("left", "REMOVING", "pix.key.removed", removal_id=id_of("removal"))
-    world.decide("left", "INACTIVE", None)
+    world.step_key("left", "ACTIVE", "pix.key.activated")
+    world.step_key("left", "REMOVING", "pix.key.removed", removal_id=id_of("removal"))
+    world.step_key("left", "INACTIVE", None)
     world.step("closed", "CLOSED", "account.closed")
     world.register("payer", "document", "CPF", world.document_of("payer"))
-    world.decide("document", "ACTIVE", "pix.key.activated")
+    world.step_key("document", "ACTIVE", "pix.key.activated")
     world.register("foreign", "mail", "EMAIL", "someone@example.com", code=True)
-    world.decide("mail", "INACTIVE", None)
+    world.step_key("mail", "INACTIVE", None)
     world.register("payer", "refused", "EVP", None)
-    world.decide("refused", "INACTIVE", "pix.key.refused", failure_reason="EntryLimitExceeded")
+    world.step_key("refused", "INACTIVE", "pix.key.refused", failure_reason="EntryLimitExceeded")
     world.refuse(5_00)
     world.look_up("payer")
     world.look_up("payer", "blocked")
@@ -537,17 +588,27 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
         ("PLATFORM", ISPB["one"], 40_000),
     ):
         world.spend(level, holder, tokens)
+    world.apply("newcomer")
+    world.apply("turned down")
+    world.send("turned down")
+    world.decide("turned down", "REJECTED")
+    world.send("turned down")
+    world.decide("turned down", "REQUIRES_UPDATE")
     if not at_rest:
         world.apply("applicant")
+        world.send("applicant")
+        world.decide("applicant", "APPROVED")
+        world.apply("sender")
+        world.send("sender")
         world.pay("payer", "under way", 20_00)
         world.pay("payer", "pending", 21_00, held=False)
         world.refund("first of payer", "going back", 2_00)
         world.register("payer", "registering", "PHONE", "+5511987654321")
         world.register("payer", "never made", "EVP", None)
-        world.decide("never made", "REMOVING", None)
+        world.step_key("never made", "REMOVING", None)
         world.register("payer", "removing", "EVP", None)
         world.make("removing", "123e4567-e12b-12d1-a456-426655440001")
-        world.decide("removing", "ACTIVE", "pix.key.activated")
-        world.decide("removing", "REMOVING", "pix.key.removed", removal_id=id_of("another removal"))
+        world.step_key("removing", "ACTIVE", "pix.key.activated")
+        world.step_key("removing", "REMOVING", "pix.key.removed", removal_id=id_of("another removal"))
         world.register("payer", "awaiting", "EMAIL", "someone@example.com", code=True)
     return world

@@ -59,6 +59,8 @@ def gone_apart(*network_rows: str) -> Corruption:
 
 
 PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), named("next door")
+_NEW, _FILE = named("newcomer"), named("file of payer")
+_ANY_IMAGE = "ALTER TABLE kyc_images DROP CONSTRAINT ck_kyc_images_sealed_size"
 
 CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET amount_centavos = 0 WHERE reference = {PAID}"),
@@ -249,6 +251,9 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("A1", _ANY_ACCOUNT, f"UPDATE accounts SET closed_at = now() WHERE id = {PAYER}"),
     broken("A1", f"UPDATE accounts SET closed_at = created_at - interval '1 s' WHERE id = {_CLOSED}"),
     broken("A1", f"UPDATE accounts SET status = 'CLOSED', closed_at = now() WHERE id = {PAYER}"),
+    broken("A1", f"UPDATE kyc_files SET approved_at = NULL, status = 'PENDING' WHERE account_id = {PAYER}"),
+    broken("A1", f"DELETE FROM kyc_submissions WHERE account_id = {PAYER}"),
+    broken("A1", f"DELETE FROM kyc_files WHERE account_id = {PAYER}"),
     broken("A2", f"DELETE FROM open_accounts WHERE account_id = {PAYER}"),
     broken("A2", f"UPDATE accounts SET holder_document = '1' WHERE id = {PAYER}"),
     broken("A2", f"INSERT INTO open_accounts VALUES ({named('one')}, '1', {_CLOSED})"),
@@ -259,6 +264,10 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("T4", f"UPDATE pix_transfers SET provider_id = gen_random_uuid() WHERE id = {named('first of payer')}"),
     broken("T4", f"UPDATE pix_keys SET provider_id = gen_random_uuid() WHERE id = {named('document')}"),
     broken("T4", f"UPDATE events SET account_id = gen_random_uuid() WHERE resource_id = {PAID}"),
+    broken("T4", f"UPDATE kyc_files SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
+    broken("T4", f"UPDATE kyc_submissions SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
+    broken("T4", f"UPDATE kyc_documents SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
+    broken("T4", f"UPDATE kyc_images SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
     broken("T4", f"UPDATE providers SET tenant_id = {named('two')}"),
     broken("T4", "UPDATE inbox SET provider_id = gen_random_uuid() WHERE kind = 'RETURN'"),
     broken("T4", "UPDATE pix_lookups SET account_id = gen_random_uuid() WHERE payee_account_id IS NULL"),
@@ -283,10 +292,52 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken(
         "O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('pix.key.prove', {PAYER}, {named('refused')})"
     ),
+    broken("O1", "DELETE FROM outbox WHERE topic = 'kyc.submit'"),
+    broken("O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('account.open', {_NEW}, {_NEW})"),
+    broken("O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('kyc.submit', {PAYER}, {PAYER})"),
     broken("O1", "INSERT INTO outbox (topic, account_id, reference) SELECT topic, account_id, reference FROM outbox"),
     broken("O1", "UPDATE outbox SET reference = gen_random_uuid()"),
     broken("O1", "UPDATE outbox SET topic = 'something.else'"),
     broken("O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('account.open', {PAYER}, {PAYER})"),
+    broken("I5", f"UPDATE idempotency SET tenant_id = {named('two')} WHERE operation LIKE '%/kyc'"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {_FILE}"),
+    broken("E1", f"UPDATE events SET type = 'account.kyc.rejected' WHERE resource_id = {_FILE}"),
+    broken("E1", f"UPDATE events SET type = 'account.closed' WHERE resource_id = {_FILE}"),
+    broken("E1", f"UPDATE events SET resource_version = 1 WHERE resource_id = {_FILE}"),
+    broken("E1", f"UPDATE kyc_files SET version = version + 1 WHERE id = {_FILE}"),
+    broken("E1", f"UPDATE events SET tenant_id = {named('two')} WHERE resource_id = {_FILE}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('file of turned down')} AND type LIKE '%rejected'"),
+    broken("A5", f"UPDATE kyc_files SET status = 'REJECTED' WHERE id = {_FILE}"),
+    broken("A5", f"UPDATE kyc_files SET submission = 2 WHERE id = {_FILE}"),
+    broken("A5", f"UPDATE kyc_files SET approved_at = approved_at + interval '1 s' WHERE id = {_FILE}"),
+    broken("A5", f"UPDATE kyc_submissions SET verdict = 'REJECTED' WHERE account_id = {PAYER}"),
+    broken("A5", f"DELETE FROM kyc_submissions WHERE account_id = {named('turned down')} AND number = 1"),
+    broken("A5", f"DELETE FROM kyc_files WHERE account_id = {named('turned down')}"),
+    broken("A5", f"UPDATE kyc_files SET status = 'IN_PROGRESS' WHERE id = {_FILE}"),
+    broken("A6", "GRANT UPDATE (sha256) ON kyc_images TO lastro_app"),
+    broken("A6", "GRANT DELETE ON kyc_documents TO lastro_app"),
+    broken("A6", "GRANT UPDATE ON kyc_submissions TO lastro_app"),
+    broken("A3", f"DELETE FROM kyc_images WHERE account_id = {PAYER}"),
+    broken("A3", f"DELETE FROM kyc_documents WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET side = 'BACK' WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET key_id = '' WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET media_type = 'image/gif' WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET width = 31 WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET width = 5001, height = 5001 WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET width = NULL, height = NULL WHERE account_id = {PAYER}"),
+    broken(
+        "A3",
+        f"UPDATE kyc_images SET media_type = 'application/pdf', width = NULL, height = NULL WHERE account_id = {PAYER}",
+    ),
+    broken("A3", _ANY_IMAGE, f"UPDATE kyc_images SET sealed = '' WHERE account_id = {PAYER}"),
+    broken(
+        "A3",
+        _ANY_IMAGE,
+        f"UPDATE kyc_images SET size = 5242881 WHERE account_id = {PAYER}",
+    ),
+    broken("A3", f"DELETE FROM kyc_files WHERE account_id = {named('turned down')}"),
+    broken("A4", f"UPDATE accounts SET holder_name = 'Another' WHERE id = {PAYER}"),
+    broken("A4", f"UPDATE accounts SET holder_name = 'Another' WHERE id = {named('sender')}"),
     Corruption(
         "V1",
         [_ANY_PAYMENT, f"UPDATE pix_payments SET status = 'PENDING' WHERE id = {named('never sent')}"],
@@ -294,6 +345,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     Corruption("V1", [_ANY_ACCOUNT, f"UPDATE accounts SET status = 'PENDING' WHERE id = {PAYER}"], at_rest=True),
     Corruption("V1", [_ANY_KEY, f"UPDATE pix_keys SET stage = 'REMOVING' WHERE id = {named('left')}"], at_rest=True),
+    Corruption("V1", [f"UPDATE kyc_files SET status = 'PENDING' WHERE account_id = {PAYER}"], at_rest=True),
     Corruption(
         "V2",
         [f"INSERT INTO outbox (topic, account_id, reference) VALUES ('pix.payment.settle', {PAYER}, {PAID})"],

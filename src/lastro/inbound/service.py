@@ -5,11 +5,12 @@ from uuid import UUID
 from lastro.attempt import Overtaken
 from lastro.bank import Bank
 from lastro.errors import NotFound
+from lastro.kyc import reviewing
 from lastro.pix.payments import conclusion as payments
 from lastro.pix.payments import returns
 from lastro.pix.refunds import conclusion as refunds
 from lastro.pix.transfers import service as transfers
-from lastro.providers.protocol import InFlight, Notification, PaymentStatus, PixReceived, ReturnReceived
+from lastro.providers.protocol import InFlight, KycReviewed, Notification, PaymentStatus, PixReceived, ReturnReceived
 from lastro.values.text import Text
 
 _NO_PAYMENT = Text("Pagamento não encontrado.", "Payment not found.")
@@ -28,6 +29,11 @@ async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> s
             return None
         case ReturnReceived():
             return await _take_back(bank, provider_id, notification)
+        case KycReviewed():
+            async with bank.db.transaction() as tx:
+                refusal = await reviewing.hear(tx, provider_id, notification, now=bank.now())
+            bank.doorbell.ring()  # an approval opens the account
+            return refusal
 
 
 async def _conclude(bank: Bank, provider_id: UUID, status: PaymentStatus) -> None:
