@@ -281,6 +281,8 @@ class Branch:
                     type=key.kind,
                     value=key.value,
                     stage=KeyStage.ACTIVE,
+                    holder_name="Loja",
+                    activated_at=now,
                     registration_id=uuid4(),
                     version=1,
                     created_at=now,
