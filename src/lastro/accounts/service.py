@@ -151,8 +151,8 @@ async def close(bank: Bank, caller: Caller, account_id: UUID, attempt: Attempt |
         refusal = rules.may_close(account.status, empty=money[account_id].nothing)
         if refusal is not None:
             raise refusal
-        account.closed_at = now
         await bank.consequences.closed(tx, account_id, now)
+        account.closed_at = now
         await cross(tx, account, AccountStatus.CLOSED, money[account_id], now=now)
         await tx.execute(delete(OpenAccount).where(OpenAccount.account_id == account_id))
         return resources.closed(account, money[account_id])
