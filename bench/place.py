@@ -1,6 +1,7 @@
 """Where a run happens: a durable Postgres of its own, a seeded bank, a fresh copy of it for each round, no traces."""
 
 import asyncio
+import base64
 import secrets
 import shutil
 import tempfile
@@ -28,6 +29,7 @@ class Place:
     bank_url: str = field(repr=False)
     network_url: str = field(repr=False)
     pepper: str = field(repr=False)
+    encryption_keys: str = field(repr=False)
     network_secret: str = field(repr=False)
     token: str = field(repr=False)
 
@@ -86,7 +88,8 @@ def place() -> Iterator[Place]:
                 token = asyncio.run(seed_bank(cluster.server.url(_BANK).replace("+asyncpg", ""), pepper.encode()))
                 asyncio.run(seed_network(network_url))
                 network_secret = secrets.token_urlsafe(32)
-                yield Place(cluster.server, scratch, bank_url, network_url, pepper, network_secret, token)
+                keys = f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+                yield Place(cluster.server, scratch, bank_url, network_url, pepper, keys, network_secret, token)
         finally:
             shutil.rmtree(home, ignore_errors=True)
 

@@ -76,6 +76,7 @@ def _settings(place: Place, database: str, port: int, network_port: int | None) 
     return {
         "LASTRO_DATABASE_URL": place.applications_url(database),
         "LASTRO_TOKEN_PEPPER": place.pepper,
+        "LASTRO_ENCRYPTION_KEYS": place.encryption_keys,
         "LASTRO_NETWORK_URL": f"http://{HOST}:{network_port or 9}{MOUNTED_AT}/network",
         "LASTRO_NETWORK_SECRET": place.network_secret,
         "LASTRO_HOST": HOST,

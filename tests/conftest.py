@@ -30,6 +30,7 @@ from lastro.simulator.app import MOUNTED_AT
 from lastro.wiring import House, build
 
 PASSWORD = "a-password-for-the-tests-alone-0123456789"
+ENCRYPTION_KEYS = "tests:dGhpcnR5LXR3byBieXRlcyBmb3IgdGhlIHRlc3RzIC4="
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +81,7 @@ def settings_for(urls: Urls, port: int) -> Settings:
     return Settings(
         database_url=urls.bank,
         token_pepper="a pepper of the tests, long enough",
+        encryption_keys=ENCRYPTION_KEYS,
         environment="test",
         network_url=f"http://{HOST}:{port}{MOUNTED_AT}/network",
         network_secret="a network secret of the tests, long",

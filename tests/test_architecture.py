@@ -27,6 +27,10 @@ ACCOUNT_OWNED = {
     "pix_refunds": "account_id",
     "events": "account_id",
     "accounts": "id",
+    "kyc_files": "account_id",
+    "kyc_submissions": "account_id",
+    "kyc_documents": "account_id",
+    "kyc_images": "account_id",
 }
 KEYED_BY_VALUE = {
     "inbox",

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
+from conftest import ENCRYPTION_KEYS
 from lastro import doctor
 from lastro.dev import databases
 from lastro.doctor import Finding, examine
@@ -98,6 +99,7 @@ async def patient(ward: Postgres, gateway: str) -> Patient:
         {
             "database_url": bank,
             "token_pepper": SECRET,
+            "encryption_keys": ENCRYPTION_KEYS,
             "network_url": gateway,
             "network_secret": SECRET,
             "simulator_database_url": simulator,

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from build import API, SIMULATOR, until
-from conftest import PASSWORD, Urls
+from conftest import ENCRYPTION_KEYS, PASSWORD, Urls
 from lastro.embedded import Postgres
 
 
@@ -83,6 +83,7 @@ async def site(cluster: Postgres, urls: Urls) -> AsyncIterator[Site]:
             "LASTRO_DATABASE_URL": f"{login}/production",
             "LASTRO_MIGRATION_DATABASE_URL": cluster.server.url("production"),
             "LASTRO_TOKEN_PEPPER": "p" * 40,
+            "LASTRO_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
             "LASTRO_ENVIRONMENT": "test",
             "LASTRO_NETWORK_URL": f"http://127.0.0.1:{network}{SIMULATOR}/network",
             "LASTRO_NETWORK_SECRET": "n" * 40,

@@ -23,18 +23,20 @@ from lastro.gate import INTERNAL, Gate
 from lastro.http import ApiRoute
 from lastro.inbound.router import router as inbound
 from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
+from lastro.kyc.router import router as kyc
 from lastro.pix.keys.router import router as keys
 from lastro.pix.lookups.router import router as lookups
 from lastro.pix.payments.router import router as payments
 from lastro.pix.qrcodes.locations import router as locations
 from lastro.pix.qrcodes.router import router as qrcodes
+from lastro.pix.refunds.router import router as refunds
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
 from lastro.settings import Settings
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, payments, transfers, keys, lookups, qrcodes)
+ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

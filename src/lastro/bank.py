@@ -12,6 +12,8 @@ from lastro.auth.tokens import TokenBook
 from lastro.clock import Clock
 from lastro.database import Database
 from lastro.egress import Egress
+from lastro.isolated import Isolated
+from lastro.keyring import KeyRing
 from lastro.outbox.doorbell import Doorbell
 from lastro.providers.directory import ProviderDirectory
 from lastro.till import Till
@@ -68,6 +70,8 @@ class Bank:
     tokens: TokenBook
     providers: ProviderDirectory
     doorbell: Doorbell
+    keys: KeyRing
+    images: Isolated
     preparing: Till[Any, Any]
     sending: Till[Any, Any]
     receiving: Till[Any, Any]
@@ -87,5 +91,6 @@ class Bank:
         await self.sending.drain()
         await self.receiving.drain()
         await self.metering.drain()
+        await self.images.close()
         await self.doorbell.close()
         await self.db.close()

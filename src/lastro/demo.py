@@ -1,10 +1,12 @@
 """What `lastro dev` puts into an empty bank, so that every documented cURL runs as printed."""
 
+from base64 import b64decode
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts import service as accounts
@@ -16,6 +18,14 @@ from lastro.auth.permissions import EVERYTHING
 from lastro.auth.tokens import seal
 from lastro.bank import Bank
 from lastro.errors import ProviderUnavailable
+from lastro.keyring import KeyRing
+from lastro.kyc import dossier as desk
+from lastro.kyc import rules, safe
+from lastro.kyc.images import MediaType, Side
+from lastro.kyc.models import KycFile, KycImage
+from lastro.kyc.order import Upload
+from lastro.kyc.safe import Filed
+from lastro.kyc.states import DocumentKind, KycStatus
 from lastro.ledger import book
 from lastro.pix.keys import crossing as keys
 from lastro.pix.keys.models import PixKeyRow
@@ -32,6 +42,7 @@ from lastro.values.money import Money
 from lastro.values.pix_key import KeyType
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
+from lastro.values.time_ordered_id import new_id
 
 TENANT = UUID("550e8400-e29b-41d4-a716-446655440010")
 OTHER_TENANT = UUID("550e8400-e29b-41d4-a716-446655440020")
@@ -43,6 +54,17 @@ OTHER_TOKEN = "OUTRO_TOKEN"  # noqa: S105
 ISPB = "00000000"
 HOLDER = "Empresa ABC Ltda"
 HOLDER_DOCUMENT = TaxId.parse("73.592.014/0001-15")
+
+KYC_FILE = UUID("550e8400-e29b-41d4-a716-446655440150")
+_OLD_PAPERS = (
+    DocumentKind.RG,
+    DocumentKind.SELFIE,
+    DocumentKind.PROOF_OF_ADDRESS,
+    DocumentKind.ARTICLES_OF_INCORPORATION,
+)
+_GREY_PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAAAAABWESUoAAAAGUlEQVR4nGNsYMAPmAjIjyoYVTCqYNgqAACXvgDAMsm0fAAAAABJRU5ErkJggg=="
+)
 
 _PAYER = Party(
     "Maria Souza", TaxId.parse("39053344705"), BankAccount("60701190", "0001", "54321-0", AccountType.CHECKING)
@@ -74,10 +96,14 @@ _KEYS = (
 
 async def seed(bank: Bank, pepper: bytes, simulator_url: str) -> None:
     """Make the demo whole, whatever an earlier start left behind. The API must be serving: the money comes over it."""
+    now = bank.now()
+    papers = [_old_paper(bank.keys, kind, now) for kind in _OLD_PAPERS]
     async with bank.db.transaction() as tx:
         if await tx.get(Tenant, TENANT) is None:
-            await _write_rows(tx, pepper, bank.now())
-        await _write_keys(tx, bank.now())
+            await _write_rows(tx, pepper, now)
+        await _write_keys(tx, now)
+        if await tx.get(KycFile, ACCOUNT) is None:
+            await _write_kyc(tx, papers, now)
     async with httpx.AsyncClient(trust_env=False, timeout=10) as network:
         for transfer_id, amount in _RECEIVED:
             await _receive(bank, network, simulator_url, transfer_id, amount)
@@ -119,6 +145,30 @@ async def _write_rows(tx: AsyncSession, pepper: bytes, now: datetime) -> None:
     application = Application(PROVIDER, HOLDER, HOLDER_DOCUMENT, AccountType.CHECKING, None)
     account = await accounts.add(tx, ACCOUNT, TENANT, application, now=now)
     await _open(tx, account, now)
+
+
+def _old_paper(keys: KeyRing, kind: DocumentKind, now: datetime) -> Filed:
+    side = Side(b64decode(_GREY_PNG), MediaType.PNG, 32, 32)
+    upload, document_id = Upload(kind, side, None), new_id(now)
+    return safe.filed(keys, upload, account_id=ACCOUNT, tenant_id=TENANT, document_id=document_id, now=now)
+
+
+async def _write_kyc(tx: AsyncSession, papers: Sequence[Filed], now: datetime) -> None:
+    """A file that was approved, and is due for its yearly renewal: the documented request completes it again."""
+    account = await tx.get_one(Account, ACCOUNT)
+    await tx.execute(insert(KycImage), [row for each in papers for row in each.rows])
+    dossier = desk.begun(tx, account, file_id=KYC_FILE, now=now)
+    await desk.file_uploads(tx, dossier, [(each.document_id, each.upload) for each in papers], now=now)
+    submission = await desk.enter(tx, dossier, now=now)
+    submission.verdict, submission.decided_at, dossier.file.approved_at = KycStatus.APPROVED, now, now
+    for each in dossier.documents:
+        each.status, each.reviewed_at = KycStatus.APPROVED, now
+    await desk.cross(tx, dossier, KycStatus.APPROVED, note=None, now=now)
+    for each in dossier.documents:
+        if each.type is not DocumentKind.ARTICLES_OF_INCORPORATION:
+            each.status = KycStatus.REQUIRES_UPDATE
+    note = rules.note(rules.lacking(account.holder_document_type, dossier.states), dossier.states)
+    await desk.cross(tx, dossier, KycStatus.REQUIRES_UPDATE, note=f"Atualização cadastral anual. {note}", now=now)
 
 
 async def _open(tx: AsyncSession, account: Account, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """`lastro dev`: Postgres, migrations, simulator, API, worker and demo in one process, on one port, from nothing."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import secrets
@@ -9,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def run(port: int, data_dir: Path, *, fresh: bool) -> None:
         settings = Settings(
             database_url=database_url,
             token_pepper=_secret(data_dir, "pepper"),
+            encryption_keys=_secret(data_dir, "encryption", _a_key),
             environment="test",
             network_url=f"http://{HOST}:{port}{MOUNTED_AT}/network",
             network_secret=_secret(data_dir, "network"),
@@ -119,12 +121,16 @@ def _forget(data_dir: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _secret(data_dir: Path, name: str) -> str:
+def _a_key() -> str:
+    return f"dev:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def _secret(data_dir: Path, name: str, made: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
     """A secret of this installation, made once and kept readable by its owner alone."""
     path = data_dir / "secrets.json"
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if name not in known:
-        known[name] = secrets.token_urlsafe(32)
+        known[name] = made()
         new = path.with_suffix(".new")
         new.touch(0o600)
         new.write_text(json.dumps(known))

@@ -7,6 +7,7 @@ and a client that leaves interrupts nothing.
 import asyncio
 import re
 import time
+from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
@@ -19,6 +20,7 @@ from lastro.errors import (
     Internal,
     PayloadTooLarge,
     RequestTimeout,
+    Unauthorized,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -27,13 +29,17 @@ from lastro.logs import logger
 from lastro.values.text import Text
 
 LARGEST_BODY = 65_536
+LARGEST_KYC_BODY = 24 * 1024 * 1024
+MOST_LARGE_BODIES = 8
 LARGEST_HEADERS = 16_384
 BODY_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
+KYC_SECONDS = 60.0
 
 _LOG = logger("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(r"[0-9]{1,20}")
+_KYC = re.compile(r"/baas/api/v1/accounts/[0-9A-Fa-f-]{36}/kyc")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -46,6 +52,11 @@ _SECURITY_HEADERS = {
 
 _TOO_LARGE = Text("Corpo ou cabeçalhos grandes demais.", "Body or headers too large.")
 _TOO_SLOW = Text("A requisição não chegou a tempo.", "The request did not arrive in time.")
+_NOBODY = Text("Falta o token de acesso.", "The access token is missing.")
+_TOO_MANY = Text(
+    "Muitos envios de documentos ao mesmo tempo. Tente de novo em instantes.",
+    "Too many documents are being sent at once. Try again in a moment.",
+)
 _COMPRESSED = Text("Corpos comprimidos não são aceitos.", "Compressed bodies are not accepted.")
 _NO_ANSWER = Text(
     "O processamento passou do prazo; o resultado é desconhecido. Repita com a mesma Idempotency-Key.",
@@ -54,11 +65,28 @@ _NO_ANSWER = Text(
 INTERNAL = Text("Erro interno. Informe o requestId ao suporte.", "Internal error. Give the requestId to support.")
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much a request may bring, and how long it may take."""
+
+    largest_body: int
+    body_seconds: float
+    answer_seconds: float
+
+
+def allowance_of(scope: Scope) -> Allowance:
+    """Documents are pictures, and come to one place; everything else is small."""
+    if scope["method"] == "POST" and _KYC.fullmatch(scope["path"]):
+        return Allowance(LARGEST_KYC_BODY, KYC_SECONDS, KYC_SECONDS)
+    return Allowance(LARGEST_BODY, BODY_SECONDS, ANSWER_SECONDS)
+
+
 class Gate:
     """Wraps the application; everything that leaves the server under its paths has passed here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self.large_bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,9 +101,11 @@ class Gate:
             structlog.contextvars.unbind_contextvars("request_id")
 
     async def _pass(self, passage: "_Passage", receive: Receive) -> None:
+        allowance, slot = allowance_of(passage.scope), _Slot(self)
         try:
-            body = await _read(passage.headers, receive)
-            deadline = asyncio.timeout(ANSWER_SECONDS)
+            body = await _read(passage.headers, receive, allowance, slot)
+            passage.is_read = True
+            deadline = asyncio.timeout(allowance.answer_seconds)
             try:
                 async with deadline:
                     await self._app(passage.scope, _replay(body, receive), passage.send)
@@ -90,6 +120,8 @@ class Gate:
         except Exception:  # noqa: BLE001 - a bug: logged whole, shown not at all
             _LOG.exception("unhandled")
             await passage.refuse(Internal(INTERNAL))
+        finally:
+            slot.give_back()
 
 
 class _ClientLeft(Exception):
@@ -105,6 +137,7 @@ class _Passage:
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         self.scope = {**scope, "state": {**scope.get("state", {}), "request_id": self.request_id}}
         self.status = 500
+        self.is_read = False
         self._send = send
         self._started_at = time.perf_counter()
         self._answered = False
@@ -135,7 +168,7 @@ class _Passage:
             request_id=self.request_id,
         )
         headers = {"content-type": JSON, "content-length": str(len(body)), **headers_of(error)}
-        if isinstance(error, PayloadTooLarge | RequestTimeout):
+        if not self.is_read and not isinstance(error, UnsupportedMediaType):  # the rest of the body may never come
             headers["connection"] = "close"
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.send({"type": "http.response.start", "status": STATUS[error.code], "headers": raw})
@@ -157,31 +190,65 @@ class _Passage:
         )
 
 
-async def _read(headers: Headers, receive: Receive) -> bytes:
-    """The whole body. Raises PayloadTooLarge, RequestTimeout, UnsupportedMediaType."""
-    if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
-        raise PayloadTooLarge(_TOO_LARGE)
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType(_COMPRESSED)
-    declared = headers.get("content-length", "0")
-    if not _LENGTH.fullmatch(declared) or int(declared) > LARGEST_BODY:
-        raise PayloadTooLarge(_TOO_LARGE)
+async def _read(headers: Headers, receive: Receive, allowance: Allowance, slot: "_Slot") -> bytes:
+    """The whole body. Raises PayloadTooLarge, RequestTimeout, UnsupportedMediaType, Unauthorized, Unavailable."""
+    if _declared(headers, allowance) > LARGEST_BODY:
+        slot.take(headers)
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(allowance.body_seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise _ClientLeft
                 chunks.append(message.get("body", b""))
                 size += len(chunks[-1])
-                if size > LARGEST_BODY:
+                if size > allowance.largest_body:
                     raise PayloadTooLarge(_TOO_LARGE)
+                if size > LARGEST_BODY:
+                    slot.take(headers)
                 if not message.get("more_body", False):
                     return b"".join(chunks)
     except TimeoutError as error:
         raise RequestTimeout(_TOO_SLOW) from error
+
+
+def _declared(headers: Headers, allowance: Allowance) -> int:
+    """What the headers say about the size of the body; 0 when they say nothing."""
+    if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
+        raise PayloadTooLarge(_TOO_LARGE)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType(_COMPRESSED)
+    declared = headers.get("content-length", "0")
+    if not _LENGTH.fullmatch(declared) or int(declared) > allowance.largest_body:
+        raise PayloadTooLarge(_TOO_LARGE)
+    return int(declared)
+
+
+class _Slot:
+    """A large body's place in memory, from its first byte to its answer; few are given out at once."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._taken = False
+
+    def take(self, headers: Headers) -> None:
+        """Once for a request. Raises Unauthorized for who does not even claim to be somebody, Unavailable when full."""
+        if self._taken:
+            return
+        if "authorization" not in headers:
+            raise Unauthorized(_NOBODY)
+        if self._gate.large_bodies >= MOST_LARGE_BODIES:
+            raise Unavailable(_TOO_MANY, retry_after=5)
+        self._gate.large_bodies += 1
+        self._taken = True
+
+    def give_back(self) -> None:
+        """The request is over."""
+        if self._taken:
+            self._gate.large_bodies -= 1
+            self._taken = False
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

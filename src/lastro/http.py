@@ -1,5 +1,6 @@
 """What every route of the API shares: the bank at hand, the door (token, permission), strict JSON, the attempt."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -34,6 +35,7 @@ _KEY_SHAPE = Text(
     "Idempotency-Key deve ser única na requisição e ter de 1 a 255 caracteres ASCII visíveis.",
     "Idempotency-Key must appear once and have 1 to 255 visible ASCII characters.",
 )
+LARGE_BYTES = 65_536  # of a body; only documents have more
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _MEDIA_TYPE = re.compile(
     rf"\s*(?:{re.escape(JSON)}|{re.escape(JSON_API)})\s*(?:;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE
@@ -122,7 +124,9 @@ async def _read(request: Request, *, takes_body: bool) -> StrictRequest:
     if not _MEDIA_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise UnsupportedMediaType(_NOT_JSON)
     try:
-        strict.parsed = strict_json.parse(body)
+        # Megabytes take a while: other requests go on meanwhile.
+        large = len(body) > LARGE_BYTES
+        strict.parsed = await asyncio.to_thread(strict_json.parse, body) if large else strict_json.parse(body)
     except Invalid as error:
         raise Validation(error.text, flaws=[Flaw(error.text, pointer="")]) from error
     return strict
@@ -149,11 +153,14 @@ async def attempt_of(
     assert isinstance(caller, Caller)  # noqa: S101 - only routes with a permission ask for this
     body = request.parsed if isinstance(request, StrictRequest) else None
     route: APIRoute = request.scope["route"]
+    path = request.url.path
+    large = len(await request.body()) > LARGE_BYTES
+    question = await asyncio.to_thread(fingerprint, path, body) if large else fingerprint(path, body)
     return Attempt(
         tenant_id=caller.tenant_id,
         operation=f"{request.method} {route.path}",
         key=keys[0],
-        fingerprint=fingerprint(request.url.path, body),
+        fingerprint=question,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lastro.keyring import KeyRing
 from lastro.values.brcode import LONGEST_CITY, fold
 
 
@@ -43,10 +44,16 @@ def _or_none(path: object) -> object:
     return path or None
 
 
+def _a_ring(keys: SecretStr) -> SecretStr:
+    KeyRing.parse(keys.get_secret_value())
+    return keys
+
+
 PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 PixLocation = Annotated[str, AfterValidator(_location)]
 City = Annotated[str, AfterValidator(_city)]
+Keys = Annotated[SecretStr, AfterValidator(_a_ring)]
 
 
 class Settings(BaseSettings):
@@ -59,6 +66,7 @@ class Settings(BaseSettings):
         default=None, description="The owner's login, for `lastro migrate`; by default the bank's own."
     )
     token_pepper: Secret = Field(description="Key of the HMAC under which tokens are stored.")
+    encryption_keys: Keys = Field(description="Under which customers' documents lie in the database; the first seals.")
     environment: Literal["live", "test"] = Field(default="live", description="The word inside every token.")
     network_url: str = Field(description="Where the gateway to DICT and SPI answers (docs/network.md).")
     network_secret: Secret = Field(description="Shared with the gateway, both ways.")

@@ -4,6 +4,7 @@ from lastro import idempotency
 from lastro.accounts import models as accounts
 from lastro.auth import models as auth
 from lastro.database import Base
+from lastro.kyc import models as kyc
 from lastro.ledger import book
 from lastro.outbox import models as outbox
 from lastro.pix import inbox
@@ -21,6 +22,7 @@ MODULES = (
     idempotency,
     accounts,
     auth,
+    kyc,
     book,
     outbox,
     inbox,

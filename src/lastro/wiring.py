@@ -6,6 +6,7 @@ import functools
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,10 @@ from lastro.clock import Clock
 from lastro.database import Database
 from lastro.egress import Egress
 from lastro.errors import Unavailable
+from lastro.isolated import Isolated
+from lastro.keyring import KeyRing
+from lastro.kyc import limited
+from lastro.kyc import service as kyc
 from lastro.outbox.doorbell import Doorbell
 from lastro.pix.keys import crossing as keys
 from lastro.pix.lookups import metering
@@ -91,14 +96,16 @@ def build(
         tokens=TokenBook(db, pepper, literal=literal_tokens),
         providers=ProviderDirectory(db, {NETWORK: network, **(adapters or {})}),
         doorbell=Doorbell(db),
+        keys=KeyRing.parse(settings.encryption_keys.get_secret_value()),
+        images=Isolated(Path(limited.__file__)),
         preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
         receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
-        consequences=Consequences(closed=keys.close_account),
+        metering=_till("metering", db, _metered(settings), lambda _order: None),
+        consequences=Consequences(renamed=kyc.renamed, closed=keys.close_account),
+        code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
         publication=_publication(settings),
         egress=Egress([host for host in settings.pix_hosts.split(",") if host.strip()]),
-        code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
-        metering=_till("metering", db, _metered(settings), lambda _order: None),
     )
     return House(bank, client)
 

@@ -12,6 +12,8 @@ from lastro.accounts import opening
 from lastro.accounts.service import OPEN
 from lastro.bank import Bank
 from lastro.errors import BankError, Unavailable
+from lastro.kyc import reviewing
+from lastro.kyc.dossier import SUBMIT
 from lastro.logs import logger
 from lastro.outbox import queue
 from lastro.outbox.doorbell import Ear
@@ -20,13 +22,17 @@ from lastro.pix.keys import registration
 from lastro.pix.keys.crossing import PROVE, REGISTER, REMOVE
 from lastro.pix.payments import settlement
 from lastro.pix.payments.acceptance import SETTLE
+from lastro.pix.refunds import settlement as refunding
+from lastro.pix.refunds.service import SETTLE as REFUND
 
 Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
 """Keeps what it can and says which promises must wait; raises when nothing is known of those that it did not keep."""
 
 HANDLERS: Mapping[str, Handler] = {
     OPEN: opening.open_accounts,
+    SUBMIT: reviewing.submit_files,
     SETTLE: settlement.settle,
+    REFUND: refunding.settle,
     PROVE: registration.prove,
     REGISTER: registration.register,
     REMOVE: registration.remove,

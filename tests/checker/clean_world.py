@@ -16,6 +16,19 @@ _POTS = {
     "SETTLE": ("IN_TRANSIT", "SPI"),
     "RELEASE": ("IN_TRANSIT", "AVAILABLE"),
     "RECEIVE": ("SPI", "AVAILABLE"),
+    "PAY": ("IN_TRANSIT", "BOOK"),
+    "COLLECT": ("BOOK", "AVAILABLE"),
+}
+
+
+_A_PICTURE = {
+    "media_type": "image/png",
+    "width": 32,
+    "height": 32,
+    "size": 4,
+    "sha256": f"\\x{'00' * 32}",
+    "key_id": "k1",
+    "sealed": f"\\x{'00' * 32}",
 }
 
 
@@ -48,10 +61,11 @@ class CleanWorld:
             adapter="network",
             account_types=["CHECKING"],
             strict_documents=False,
+            hides_accounts=False,
         )
 
     def apply(self, name: str, tenant: str = "one") -> None:
-        """An account that is yet to be opened."""
+        """An account whose holder has sent nothing yet."""
         self._add(
             "accounts",
             name,
@@ -72,16 +86,56 @@ class CleanWorld:
         self.bank["open_accounts"].append({"account_id": account["id"], **who})
         empty = {"available_centavos": 0, "in_transit_centavos": 0, "seq": 0}
         self._balances[name] = {"account_id": account["id"], **empty}
-        self._promise("account.open", account["id"], account["id"])
         self._answered(account, "POST /baas/api/v1/accounts", "accounts", name)
 
     def document_of(self, name: str) -> str:
         """The document of an account's holder."""
         return str(self._rows[name]["holder_document"])
 
+    def send(self, name: str) -> None:
+        """The holder's documents, complete: the first of the account, or more of them."""
+        account, called = self._rows[name], f"file of {name}"
+        self._tick()
+        owner = {"account_id": account["id"], "tenant_id": account["tenant_id"]}
+        if called not in self._rows:
+            self._add("kyc_files", called, **owner, submission=0, version=0, approved_at=None)
+        file = self._rows[called]
+        number = file["submission"] + 1
+        file |= {"status": "PENDING", "submission": number, "version": file["version"] + 1, "updated_at": self._now}
+        submission = f"{called}, submission {number}"
+        self._add("kyc_submissions", submission, **owner, number=number, holder_name=account["holder_name"])
+        for kind in ("RG", "SELFIE", "PROOF_OF_ADDRESS"):
+            old = self._rows.get(f"{called}, {kind}")
+            if old is not None:
+                old["superseded_at"] = self._now
+            document = f"{called}, {kind}"
+            facts = {"id": id_of(f"{submission}, {kind}"), "type": kind, "status": "PENDING"}
+            self._rows[document] = {**owner, **facts, "uploaded_at": self._now}
+            self.bank["kyc_documents"].append(self._rows[document])
+            self.bank["kyc_images"].append(
+                {**owner, "document_id": facts["id"], "side": "FRONT", **_A_PICTURE, "created_at": self._now}
+            )
+        self._promise("kyc.submit", account["id"], id_of(submission))
+        self._answered(file, "POST /baas/api/v1/accounts/{account_id}/kyc", "kyc", submission)
+
+    def decide(self, name: str, verdict: str) -> None:
+        """The provider's desk decides about what was sent last."""
+        account, file = self._rows[name], self._rows[f"file of {name}"]
+        self._tick()
+        submission = self._rows[f"file of {name}, submission {file['submission']}"]
+        submission |= {"verdict": verdict, "decided_at": self._now}
+        self._keep(submission["id"])
+        file |= {"status": verdict, "version": file["version"] + 2, "updated_at": self._now}
+        if verdict == "APPROVED" and file["approved_at"] is None:
+            file["approved_at"] = self._now
+            self._promise("account.open", account["id"], account["id"])
+        self._tell(file, account["id"], f"account.kyc.{verdict.lower()}")
+
     def open(self, name: str, tenant: str = "one") -> None:
         """An active account."""
         self.apply(name, tenant)
+        self.send(name)
+        self.decide(name, "APPROVED")
         account = self._rows[name]
         number = {"branch": "0001", "account_number": str(100_000 + len(self._balances))}
         account |= number
@@ -110,8 +164,14 @@ class CleanWorld:
 
     def receive(self, account_name: str, name: str, centavos: int) -> None:
         """Somebody pays the account; the transfer gets the name."""
-        account = self._rows[account_name]
         end_to_end_id = self._end_to_end_id("E", _OUTSIDE)
+        self._arrive(account_name, name, centavos, end_to_end_id, None)
+        self._hear(end_to_end_id, "PAYMENT", self._rows[account_name], name, centavos)
+        self._move(account_name, "RECEIVE", centavos, name)
+        self._book(end_to_end_id, "RECEIVED", centavos)
+
+    def _arrive(self, account_name: str, name: str, centavos: int, end_to_end_id: str, payment: Row | None) -> None:
+        account = self._rows[account_name]
         self._add(
             "pix_transfers",
             name,
@@ -123,14 +183,15 @@ class CleanWorld:
             status="COMPLETED",
             e2e_id=end_to_end_id,
             payer={},
+            payment_account_id=payment["account_id"] if payment else None,
+            payment_id=payment["id"] if payment else None,
             version=1,
             updated_at=self._now,
             _tenant=account["_tenant"],
+            _account=account_name,
+            _payment=payment,
         )
-        self._hear(end_to_end_id, "PAYMENT", account, name, centavos)
-        self._move(account_name, "RECEIVE", centavos, name)
         self._tell(self._rows[name], account["id"], "pix.transfer.received")
-        self._book(end_to_end_id, "RECEIVED", centavos)
 
     def refuse(self, centavos: int) -> None:
         """Somebody pays an account that does not exist."""
@@ -155,6 +216,7 @@ class CleanWorld:
             payer={},
             payee={},
             returned_centavos=0,
+            initiation="KEY",
             version=1,
             updated_at=self._now,
             _tenant=account["_tenant"],
@@ -215,6 +277,68 @@ class CleanWorld:
             payment["status"] = "REVERSED"
             self._tell(payment, payment["account_id"], "pix.payment.reversed")
 
+    def pay_inside(self, payer: str, payee: str, name: str, centavos: int) -> None:
+        """One customer pays another; the payment gets the name, the transfer `name, received`."""
+        self.pay(payer, name, centavos)
+        payment, account = self._rows[name], self._rows[payee]
+        self._tick()
+        payment |= {"status": "COMPLETED", "version": 2, "updated_at": self._now, "completed_at": self._now}
+        payment["payee_account_id"] = account["id"]
+        self._tell(payment, payment["account_id"], "pix.payment.completed")
+        self._keep(payment["id"])
+        self._move(payer, "PAY", centavos, name)
+        self._arrive(payee, f"{name}, received", centavos, payment["e2e_id"], payment)
+        self._move(payee, "COLLECT", centavos, f"{name}, received")
+
+    def refund(self, transfer_name: str, name: str, centavos: int) -> None:
+        """A received Pix is given back; the refund gets the name."""
+        transfer = self._rows[transfer_name]
+        account = self._rows[transfer["_account"]]
+        return_id = self._end_to_end_id("D", ISPB[transfer["_tenant"]])
+        self._add(
+            "pix_refunds",
+            name,
+            account_id=account["id"],
+            tenant_id=transfer["tenant_id"],
+            provider_id=transfer["provider_id"],
+            transfer_id=transfer["id"],
+            amount_centavos=centavos,
+            status="PROCESSING",
+            e2e_id=return_id,
+            original_e2e_id=transfer["e2e_id"],
+            version=1,
+            updated_at=self._now,
+            _transfer=transfer_name,
+        )
+        transfer["refunded_centavos"] += centavos
+        self._move(transfer["_account"], "HOLD", centavos, name)
+        self._promise("pix.refund.settle", account["id"], id_of(name))
+        operation = "POST /baas/api/v1/pix/transfers/{transfer_id}/refund"
+        self._answered(self._rows[name], operation, "pix-refunds", name)
+
+    def conclude_refund(self, name: str, status: str) -> None:
+        """The network's word on a refund; ours, when the payer is a customer."""
+        refund = self._rows[name]
+        transfer = self._rows[refund["_transfer"]]
+        payment = transfer["_payment"]
+        self._tick()
+        completed = status == "COMPLETED"
+        refund |= {"status": status, "version": 2, "updated_at": self._now}
+        refund |= {"completed_at": self._now} if completed else {"failure_reason": "rejected"}
+        self._tell(refund, refund["account_id"], f"pix.refund.{status.lower()}")
+        self._keep(refund["id"])
+        sentence = ("PAY" if payment else "SETTLE") if completed else "RELEASE"
+        centavos = refund["amount_centavos"]
+        self._move(transfer["_account"], sentence, centavos, name)
+        if not completed:
+            transfer["refunded_centavos"] -= centavos
+        elif payment:
+            payment["returned_centavos"] += centavos
+            payment |= {"version": payment["version"] + 1, "updated_at": self._now}
+            self._move(payment["_account"], "COLLECT", centavos, name)
+        else:
+            self._book(refund["e2e_id"], "RETURNED_BY_US", centavos, original=transfer["e2e_id"])
+
     def register(self, account_name: str, name: str, kind: str, value: str | None, *, code: bool = False) -> None:
         """A key of the account, which the directory is asked for, or whose code is awaited first."""
         account = self._rows[account_name]
@@ -242,7 +366,7 @@ class CleanWorld:
             self._hold(key)
         self._answered(key, "POST /baas/api/v1/pix/keys", "pix-keys", name)
 
-    def decide(self, name: str, stage: str, news: str | None, **facts: Any) -> None:
+    def step_key(self, name: str, stage: str, news: str | None, **facts: Any) -> None:
         """A key goes on to another stage."""
         key = self._rows[name]
         self._tick()
@@ -308,7 +432,7 @@ class CleanWorld:
         balance = self._balances[account_name]
         source, target = _POTS[reason]
         for pot, change in ((source, -centavos), (target, centavos)):
-            if pot != "SPI":
+            if pot not in {"SPI", "BOOK"}:
                 balance[f"{pot.lower()}_centavos"] += change
         balance["seq"] += 1
         self.bank["movements"].append(
@@ -433,20 +557,27 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.pay("foreign", "returned", 30_00)
     world.conclude("returned", "COMPLETED")
     world.take_back("returned", "all of it", 30_00)
+    world.pay_inside("foreign", "payer", "next door", 20_00)
+    world.refund("next door, received", "back next door", 5_00)
+    world.conclude_refund("back next door", "COMPLETED")
+    world.refund("first of payer", "given back", 3_00)
+    world.conclude_refund("given back", "COMPLETED")
+    world.refund("first of payer", "not taken", 4_00)
+    world.conclude_refund("not taken", "FAILED")
     world.pay("closed", "last", 100_00)
     world.conclude("last", "COMPLETED")
     world.register("closed", "left", "EVP", None)
     world.make("left", "123e4567-e12b-12d1-a456-426655440000")
-    world.decide("left", "ACTIVE", "pix.key.activated")
-    world.decide("left", "REMOVING", "pix.key.removed", removal_id=id_of("removal"))
-    world.decide("left", "INACTIVE", None)
+    world.step_key("left", "ACTIVE", "pix.key.activated")
+    world.step_key("left", "REMOVING", "pix.key.removed", removal_id=id_of("removal"))
+    world.step_key("left", "INACTIVE", None)
     world.step("closed", "CLOSED", "account.closed")
     world.register("payer", "document", "CPF", world.document_of("payer"))
-    world.decide("document", "ACTIVE", "pix.key.activated")
+    world.step_key("document", "ACTIVE", "pix.key.activated")
     world.register("foreign", "mail", "EMAIL", "someone@example.com", code=True)
-    world.decide("mail", "INACTIVE", None)
+    world.step_key("mail", "INACTIVE", None)
     world.register("payer", "refused", "EVP", None)
-    world.decide("refused", "INACTIVE", "pix.key.refused", failure_reason="EntryLimitExceeded")
+    world.step_key("refused", "INACTIVE", "pix.key.refused", failure_reason="EntryLimitExceeded")
     world.refuse(5_00)
     world.look_up("payer")
     world.look_up("payer", "blocked")
@@ -457,16 +588,27 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
         ("PLATFORM", ISPB["one"], 40_000),
     ):
         world.spend(level, holder, tokens)
+    world.apply("newcomer")
+    world.apply("turned down")
+    world.send("turned down")
+    world.decide("turned down", "REJECTED")
+    world.send("turned down")
+    world.decide("turned down", "REQUIRES_UPDATE")
     if not at_rest:
         world.apply("applicant")
+        world.send("applicant")
+        world.decide("applicant", "APPROVED")
+        world.apply("sender")
+        world.send("sender")
         world.pay("payer", "under way", 20_00)
         world.pay("payer", "pending", 21_00, held=False)
+        world.refund("first of payer", "going back", 2_00)
         world.register("payer", "registering", "PHONE", "+5511987654321")
         world.register("payer", "never made", "EVP", None)
-        world.decide("never made", "REMOVING", None)
+        world.step_key("never made", "REMOVING", None)
         world.register("payer", "removing", "EVP", None)
         world.make("removing", "123e4567-e12b-12d1-a456-426655440001")
-        world.decide("removing", "ACTIVE", "pix.key.activated")
-        world.decide("removing", "REMOVING", "pix.key.removed", removal_id=id_of("another removal"))
+        world.step_key("removing", "ACTIVE", "pix.key.activated")
+        world.step_key("removing", "REMOVING", "pix.key.removed", removal_id=id_of("another removal"))
         world.register("payer", "awaiting", "EMAIL", "someone@example.com", code=True)
     return world

@@ -14,6 +14,10 @@ _ANY_PAYMENT = (
     "ALTER TABLE pix_payments DROP CONSTRAINT ck_pix_payments_completed_at_with_completed,"
     " DROP CONSTRAINT ck_pix_payments_reason_with_failed, DROP CONSTRAINT ck_pix_payments_returned_within_amount"
 )
+_ANY_REFUND = (
+    "ALTER TABLE pix_refunds DROP CONSTRAINT ck_pix_refunds_completed_at_with_completed,"
+    " DROP CONSTRAINT ck_pix_refunds_reason_with_failed"
+)
 _ANY_KEY = (
     "ALTER TABLE pix_keys DROP CONSTRAINT ck_pix_keys_activated_at_with_active,"
     " DROP CONSTRAINT ck_pix_keys_named_once_made, DROP CONSTRAINT ck_pix_keys_reason_with_inactive"
@@ -54,7 +58,9 @@ def gone_apart(*network_rows: str) -> Corruption:
     return Corruption(directory.ID, network=network_rows, at_rest=True)
 
 
-PAID, PAYER, _CLOSED = named("paid"), named("payer"), named("closed")
+PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), named("next door")
+_NEW, _FILE = named("newcomer"), named("file of payer")
+_ANY_IMAGE = "ALTER TABLE kyc_images DROP CONSTRAINT ck_kyc_images_sealed_size"
 
 CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET amount_centavos = 0 WHERE reference = {PAID}"),
@@ -124,7 +130,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("R4", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {named('all of it')}"),
     broken("N1", f"DELETE FROM pix_transfers WHERE id = {named('first of payer')}"),
     broken("N1", f"DELETE FROM inbox WHERE reference = {named('first of payer')}"),
-    broken("N1", f"UPDATE pix_transfers SET amount_centavos = 1 WHERE id = {named('first of payer')}"),
+    broken("N1", f"UPDATE pix_transfers SET amount_centavos = 9900 WHERE id = {named('first of payer')}"),
     broken("N1", f"UPDATE inbox SET account_id = {named('foreign')} WHERE reference = {named('first of payer')}"),
     broken("N1", f"DELETE FROM movements WHERE reference = {named('first of payer')}"),
     broken("N1", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {named('first of payer')}"),
@@ -139,6 +145,46 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "UPDATE pix_transfers SET e2e_id = (SELECT end_to_end_id FROM inbox WHERE rejected_with IS NOT NULL)"
         f" WHERE id = {named('first of payer')}",
     ),
+    broken("L6", f"UPDATE movements SET target = 'SPI' WHERE reference = {INSIDE} AND reason = 'PAY'"),
+    broken("L7", f"UPDATE pix_refunds SET amount_centavos = 1 WHERE id = {named('going back')}"),
+    broken("P3", f"UPDATE movements SET reason = 'SETTLE' WHERE reference = {INSIDE} AND reason = 'PAY'"),
+    broken("P3", f"DELETE FROM movements WHERE reference = {named('not taken')} AND reason = 'RELEASE'"),
+    broken("P6", f"UPDATE pix_refunds SET amount_centavos = 1 WHERE id = {named('given back')}"),
+    broken("R4", f"UPDATE pix_payments SET returned_centavos = 0 WHERE id = {INSIDE}"),
+    broken("N3", f"DELETE FROM pix_transfers WHERE payment_id = {INSIDE}"),
+    broken("N3", f"UPDATE pix_transfers SET amount_centavos = 1900 WHERE payment_id = {INSIDE}"),
+    broken("N3", f"UPDATE pix_payments SET payee_account_id = {_CLOSED} WHERE id = {INSIDE}"),
+    broken("N3", f"DELETE FROM movements WHERE reference = {named('next door, received')}"),
+    broken("N3", f"DELETE FROM movements WHERE reference = {named('back next door')} AND reason = 'COLLECT'"),
+    broken("N3", f"UPDATE movements SET reference = {PAID} WHERE reference = {named('next door, received')}"),
+    broken(
+        "N3",
+        "INSERT INTO pix_transfers SELECT (jsonb_populate_record(transfer, jsonb_build_object('id',"
+        f" gen_random_uuid(), 'e2e_id', 'other'))).* FROM pix_transfers transfer WHERE payment_id = {INSIDE}",
+    ),
+    broken("R1", f"UPDATE pix_transfers SET refunded_centavos = 1 WHERE id = {named('first of payer')}"),
+    broken("R1", f"DELETE FROM pix_refunds WHERE id = {named('given back')}"),
+    broken("R2", f"UPDATE pix_refunds SET transfer_id = {PAID} WHERE id = {named('given back')}"),
+    broken("R2", f"UPDATE pix_refunds SET tenant_id = {named('two')} WHERE id = {named('given back')}"),
+    broken("R2", f"UPDATE pix_refunds SET original_e2e_id = 'other' WHERE id = {named('given back')}"),
+    broken(
+        "R2", f"UPDATE pix_refunds SET created_at = created_at + interval '91 days' WHERE id = {named('given back')}"
+    ),
+    broken("R3", f"UPDATE pix_refunds SET e2e_id = 'E' || substr(e2e_id, 2) WHERE id = {named('given back')}"),
+    broken("R3", f"UPDATE pix_refunds SET created_at = created_at + interval '1 min' WHERE id = {named('given back')}"),
+    broken("R3", "UPDATE providers SET ispb = '00000000'"),
+    broken(
+        "R3",
+        "ALTER TABLE pix_refunds DROP CONSTRAINT uq_pix_refunds_account_id_e2e_id",
+        f"UPDATE pix_refunds SET e2e_id = (SELECT e2e_id FROM pix_refunds WHERE id = {named('given back')})"
+        f" WHERE id = {named('not taken')}",
+    ),
+    broken("R3", _ANY_REFUND, f"UPDATE pix_refunds SET completed_at = NULL WHERE id = {named('given back')}"),
+    broken("R3", _ANY_REFUND, f"UPDATE pix_refunds SET failure_reason = NULL WHERE id = {named('not taken')}"),
+    broken("I5", f"DELETE FROM pix_refunds WHERE id = {named('given back')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('given back')}"),
+    broken("T4", f"UPDATE pix_refunds SET provider_id = gen_random_uuid() WHERE id = {named('given back')}"),
+    broken("O1", f"DELETE FROM outbox WHERE reference = {named('going back')}"),
     broken("N2", f"UPDATE accounts SET closed_at = created_at WHERE id = {_CLOSED}"),
     broken(
         "N2",
@@ -205,6 +251,9 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("A1", _ANY_ACCOUNT, f"UPDATE accounts SET closed_at = now() WHERE id = {PAYER}"),
     broken("A1", f"UPDATE accounts SET closed_at = created_at - interval '1 s' WHERE id = {_CLOSED}"),
     broken("A1", f"UPDATE accounts SET status = 'CLOSED', closed_at = now() WHERE id = {PAYER}"),
+    broken("A1", f"UPDATE kyc_files SET approved_at = NULL, status = 'PENDING' WHERE account_id = {PAYER}"),
+    broken("A1", f"DELETE FROM kyc_submissions WHERE account_id = {PAYER}"),
+    broken("A1", f"DELETE FROM kyc_files WHERE account_id = {PAYER}"),
     broken("A2", f"DELETE FROM open_accounts WHERE account_id = {PAYER}"),
     broken("A2", f"UPDATE accounts SET holder_document = '1' WHERE id = {PAYER}"),
     broken("A2", f"INSERT INTO open_accounts VALUES ({named('one')}, '1', {_CLOSED})"),
@@ -215,6 +264,10 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("T4", f"UPDATE pix_transfers SET provider_id = gen_random_uuid() WHERE id = {named('first of payer')}"),
     broken("T4", f"UPDATE pix_keys SET provider_id = gen_random_uuid() WHERE id = {named('document')}"),
     broken("T4", f"UPDATE events SET account_id = gen_random_uuid() WHERE resource_id = {PAID}"),
+    broken("T4", f"UPDATE kyc_files SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
+    broken("T4", f"UPDATE kyc_submissions SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
+    broken("T4", f"UPDATE kyc_documents SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
+    broken("T4", f"UPDATE kyc_images SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
     broken("T4", f"UPDATE providers SET tenant_id = {named('two')}"),
     broken("T4", "UPDATE inbox SET provider_id = gen_random_uuid() WHERE kind = 'RETURN'"),
     broken("T4", "UPDATE pix_lookups SET account_id = gen_random_uuid() WHERE payee_account_id IS NULL"),
@@ -239,10 +292,52 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken(
         "O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('pix.key.prove', {PAYER}, {named('refused')})"
     ),
+    broken("O1", "DELETE FROM outbox WHERE topic = 'kyc.submit'"),
+    broken("O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('account.open', {_NEW}, {_NEW})"),
+    broken("O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('kyc.submit', {PAYER}, {PAYER})"),
     broken("O1", "INSERT INTO outbox (topic, account_id, reference) SELECT topic, account_id, reference FROM outbox"),
     broken("O1", "UPDATE outbox SET reference = gen_random_uuid()"),
     broken("O1", "UPDATE outbox SET topic = 'something.else'"),
     broken("O1", f"INSERT INTO outbox (topic, account_id, reference) VALUES ('account.open', {PAYER}, {PAYER})"),
+    broken("I5", f"UPDATE idempotency SET tenant_id = {named('two')} WHERE operation LIKE '%/kyc'"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {_FILE}"),
+    broken("E1", f"UPDATE events SET type = 'account.kyc.rejected' WHERE resource_id = {_FILE}"),
+    broken("E1", f"UPDATE events SET type = 'account.closed' WHERE resource_id = {_FILE}"),
+    broken("E1", f"UPDATE events SET resource_version = 1 WHERE resource_id = {_FILE}"),
+    broken("E1", f"UPDATE kyc_files SET version = version + 1 WHERE id = {_FILE}"),
+    broken("E1", f"UPDATE events SET tenant_id = {named('two')} WHERE resource_id = {_FILE}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('file of turned down')} AND type LIKE '%rejected'"),
+    broken("A5", f"UPDATE kyc_files SET status = 'REJECTED' WHERE id = {_FILE}"),
+    broken("A5", f"UPDATE kyc_files SET submission = 2 WHERE id = {_FILE}"),
+    broken("A5", f"UPDATE kyc_files SET approved_at = approved_at + interval '1 s' WHERE id = {_FILE}"),
+    broken("A5", f"UPDATE kyc_submissions SET verdict = 'REJECTED' WHERE account_id = {PAYER}"),
+    broken("A5", f"DELETE FROM kyc_submissions WHERE account_id = {named('turned down')} AND number = 1"),
+    broken("A5", f"DELETE FROM kyc_files WHERE account_id = {named('turned down')}"),
+    broken("A5", f"UPDATE kyc_files SET status = 'IN_PROGRESS' WHERE id = {_FILE}"),
+    broken("A6", "GRANT UPDATE (sha256) ON kyc_images TO lastro_app"),
+    broken("A6", "GRANT DELETE ON kyc_documents TO lastro_app"),
+    broken("A6", "GRANT UPDATE ON kyc_submissions TO lastro_app"),
+    broken("A3", f"DELETE FROM kyc_images WHERE account_id = {PAYER}"),
+    broken("A3", f"DELETE FROM kyc_documents WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET side = 'BACK' WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET key_id = '' WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET media_type = 'image/gif' WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET width = 31 WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET width = 5001, height = 5001 WHERE account_id = {PAYER}"),
+    broken("A3", f"UPDATE kyc_images SET width = NULL, height = NULL WHERE account_id = {PAYER}"),
+    broken(
+        "A3",
+        f"UPDATE kyc_images SET media_type = 'application/pdf', width = NULL, height = NULL WHERE account_id = {PAYER}",
+    ),
+    broken("A3", _ANY_IMAGE, f"UPDATE kyc_images SET sealed = '' WHERE account_id = {PAYER}"),
+    broken(
+        "A3",
+        _ANY_IMAGE,
+        f"UPDATE kyc_images SET size = 5242881 WHERE account_id = {PAYER}",
+    ),
+    broken("A3", f"DELETE FROM kyc_files WHERE account_id = {named('turned down')}"),
+    broken("A4", f"UPDATE accounts SET holder_name = 'Another' WHERE id = {PAYER}"),
+    broken("A4", f"UPDATE accounts SET holder_name = 'Another' WHERE id = {named('sender')}"),
     Corruption(
         "V1",
         [_ANY_PAYMENT, f"UPDATE pix_payments SET status = 'PENDING' WHERE id = {named('never sent')}"],
@@ -250,6 +345,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     Corruption("V1", [_ANY_ACCOUNT, f"UPDATE accounts SET status = 'PENDING' WHERE id = {PAYER}"], at_rest=True),
     Corruption("V1", [_ANY_KEY, f"UPDATE pix_keys SET stage = 'REMOVING' WHERE id = {named('left')}"], at_rest=True),
+    Corruption("V1", [f"UPDATE kyc_files SET status = 'PENDING' WHERE account_id = {PAYER}"], at_rest=True),
     Corruption(
         "V2",
         [f"INSERT INTO outbox (topic, account_id, reference) VALUES ('pix.payment.settle', {PAYER}, {PAID})"],
@@ -260,6 +356,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     apart("UPDATE payment SET status = 'ACSC' WHERE status = 'RJCT'"),
     apart("UPDATE payment SET status = 'RJCT' WHERE kind = 'RETURNED_TO_US'"),
     apart("UPDATE payment SET kind = 'RECEIVED' WHERE kind = 'SENT'"),
+    apart("DELETE FROM payment WHERE kind = 'RETURNED_BY_US'"),
     apart("UPDATE payment SET original_end_to_end_id = 'another' WHERE kind = 'RETURNED_TO_US'"),
     gone_apart("DELETE FROM entry"),
     gone_apart("UPDATE entry SET removed_at = now()"),

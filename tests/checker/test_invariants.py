@@ -111,7 +111,8 @@ async def test_a_bank_that_is_not_at_rest_is_told_so(books: Books) -> None:
     report = await check_books(books.url("under_way"), simulator_url=books.url("network"), quiesced=True)
     assert not report.clean
     assert report.violated >= {"V1", "V2"}
-    assert report.text().startswith("V1 is broken, 6 times: At rest, no payment, account or key is under way.\n    ")
+    statement = "At rest, nothing waits for us: no payment, account, key or document."
+    assert report.text().startswith(f"V1 is broken, 8 times: {statement}\n    ")
 
 
 def test_each_invariant_has_a_corruption() -> None:

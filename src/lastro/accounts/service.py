@@ -19,14 +19,12 @@ from lastro.errors import Conflict, NotFound, PreconditionFailed
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.ledger.book import Holdings
-from lastro.outbox import queue
-from lastro.outbox.queue import Promise
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 from lastro.webhooks.announce import News, announce
 
 OPEN = "account.open"
-"""The promise to have the provider open an account."""
+"""The promise to have the provider open an account; made when its holder is approved."""
 
 NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
 _EXISTS = Text(
@@ -39,8 +37,8 @@ _STALE = Text("A conta mudou desde a sua leitura.", "The account changed since y
 
 
 async def create(bank: Bank, caller: Caller, application: Application, attempt: Attempt | None) -> Answer:
-    """Take an application; the provider opens the account in a moment. Raises NotFound, Validation, Unprocessable,
-    Conflict."""
+    """Take an application; the account opens when its holder's documents are approved. Raises NotFound, Validation,
+    Unprocessable, Conflict."""
     provider = await bank.providers.of_tenant(application.provider_id, caller.tenant_id)
     refusal = rules.may_open(application, types=provider.account_types, strict=provider.strict_documents)
     if refusal is not None:
@@ -49,12 +47,9 @@ async def create(bank: Bank, caller: Caller, application: Application, attempt: 
 
     async def apply(tx: AsyncSession) -> resources.AccountDocument:
         account = await add(tx, new_id(now), caller.tenant_id, application, now=now)
-        await queue.promise(tx, [Promise(OPEN, account.id, account.id)])
         return resources.document(account, (await book.holdings(tx, [account.id]))[account.id])
 
-    answer = await once(bank.db, attempt, 201, now, apply)
-    bank.doorbell.ring()
-    return answer
+    return await once(bank.db, attempt, 201, now, apply)
 
 
 async def add(
@@ -151,8 +146,8 @@ async def close(bank: Bank, caller: Caller, account_id: UUID, attempt: Attempt |
         refusal = rules.may_close(account.status, empty=money[account_id].nothing)
         if refusal is not None:
             raise refusal
-        account.closed_at = now
         await bank.consequences.closed(tx, account_id, now)
+        account.closed_at = now
         await cross(tx, account, AccountStatus.CLOSED, money[account_id], now=now)
         await tx.execute(delete(OpenAccount).where(OpenAccount.account_id == account_id))
         return resources.closed(account, money[account_id])

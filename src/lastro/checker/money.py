@@ -8,7 +8,8 @@ SELECT account_id || ' seq ' || seq
  WHERE amount_centavos <= 0
     OR source = target
     OR (reason, source, target) NOT IN (('HOLD', 'AVAILABLE', 'IN_TRANSIT'), ('SETTLE', 'IN_TRANSIT', 'SPI'),
-                                        ('RELEASE', 'IN_TRANSIT', 'AVAILABLE'), ('RECEIVE', 'SPI', 'AVAILABLE'))
+                                        ('RELEASE', 'IN_TRANSIT', 'AVAILABLE'), ('RECEIVE', 'SPI', 'AVAILABLE'),
+                                        ('PAY', 'IN_TRANSIT', 'BOOK'), ('COLLECT', 'BOOK', 'AVAILABLE'))
 """
 
 _APPEND_ONLY = """
@@ -78,18 +79,24 @@ SELECT 'no CHECK on ' || wanted.relation || '.' || wanted.attribute
 """
 
 _ZERO = """
-SELECT 'customers hold ' || customers || ' centavos, SPI ' || spi
+SELECT 'customers hold ' || customers || ' centavos, SPI ' || spi || ', BOOK ' || inside
   FROM (SELECT coalesce(sum(available_centavos + in_transit_centavos), 0) AS customers FROM balances) held
  CROSS JOIN (SELECT coalesce(sum(CASE 'SPI' WHEN target THEN amount_centavos WHEN source THEN -amount_centavos
-                                 ELSE 0 END), 0) AS spi FROM movements) crossed
- WHERE customers + spi <> 0
+                                 ELSE 0 END), 0) AS spi,
+                    coalesce(sum(CASE 'BOOK' WHEN target THEN amount_centavos WHEN source THEN -amount_centavos
+                                 ELSE 0 END), 0) AS inside
+               FROM movements) crossed
+ WHERE customers + spi <> 0 OR inside <> 0
 """
 
 _ON_ITS_WAY = """
 SELECT account_id::text
   FROM balances
-  FULL JOIN (SELECT account_id, sum(amount_centavos) AS centavos FROM pix_payments
-              WHERE status = 'PROCESSING' GROUP BY account_id) under_way USING (account_id)
+  FULL JOIN (SELECT account_id, sum(amount_centavos) AS centavos
+               FROM (SELECT account_id, amount_centavos FROM pix_payments WHERE status = 'PROCESSING'
+                      UNION ALL
+                     SELECT account_id, amount_centavos FROM pix_refunds WHERE status = 'PROCESSING') leaving
+              GROUP BY account_id) under_way USING (account_id)
  WHERE coalesce(in_transit_centavos, 0) <> coalesce(centavos, 0)
 """
 
@@ -115,8 +122,8 @@ INVARIANTS = (
     Invariant("L3", "Each account has one balance, and it is the sum of the account's movements.", _SUMS),
     Invariant("L4", "Movements are numbered 1 to n and each balance follows from the one before.", _RUNNING),
     Invariant("L5", "No pot of a customer was ever below zero, and CHECKs see to it.", _NEVER_NEGATIVE),
-    Invariant("L6", "All pots together, the customers' and SPI, sum to zero.", _ZERO),
-    Invariant("L7", "What an account has in transit is the sum of its PROCESSING payments.", _ON_ITS_WAY),
+    Invariant("L6", "All pots together, the customers' and SPI, sum to zero; nothing stays in BOOK.", _ZERO),
+    Invariant("L7", "What an account has in transit is the sum of its PROCESSING payments and refunds.", _ON_ITS_WAY),
     Invariant("L9", "An account moves for one reason and one reference at most once.", _ONCE),
     Invariant("L11", "No movement on an account after it was closed.", _AFTER_CLOSING),
 )

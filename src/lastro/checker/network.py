@@ -16,12 +16,18 @@ _ROWS_AT_ONCE = 10_000
 _OURS = text(
     """
     SELECT e2e_id COLLATE "C" AS end_to_end_id, 'SENT' COLLATE "C" AS kind, amount_centavos AS centavos
-      FROM pix_payments WHERE status IN ('COMPLETED', 'REVERSED')
+      FROM pix_payments WHERE status IN ('COMPLETED', 'REVERSED') AND payee_account_id IS NULL
+     UNION ALL
+    SELECT refund.e2e_id, 'RETURNED_BY_US', refund.amount_centavos
+      FROM pix_refunds refund
+      JOIN pix_transfers transfer ON transfer.account_id = refund.account_id AND transfer.id = refund.transfer_id
+     WHERE refund.status = 'COMPLETED' AND transfer.payment_id IS NULL
      UNION ALL
     SELECT end_to_end_id, CASE kind WHEN 'PAYMENT' THEN 'RECEIVED' ELSE 'RETURNED_TO_US' END, amount_centavos
       FROM inbox WHERE rejected_with IS NULL
      UNION ALL
-    SELECT e2e_id, 'returned in all', returned_centavos FROM pix_payments WHERE returned_centavos > 0
+    SELECT e2e_id, 'returned in all', returned_centavos
+      FROM pix_payments WHERE returned_centavos > 0 AND payee_account_id IS NULL
      ORDER BY 1, 2
     """
 )

@@ -9,10 +9,17 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import bank, directory, keys, money, network, pix
+from lastro.checker import bank, directory, keys, kyc, money, network, pix, refunds
 from lastro.checker.invariants import Invariant
 
-EVERY: tuple[Invariant, ...] = (*money.INVARIANTS, *pix.INVARIANTS, *keys.INVARIANTS, *bank.INVARIANTS)
+EVERY: tuple[Invariant, ...] = (
+    *money.INVARIANTS,
+    *pix.INVARIANTS,
+    *refunds.INVARIANTS,
+    *keys.INVARIANTS,
+    *bank.INVARIANTS,
+    *kyc.INVARIANTS,
+)
 """Those that are asked of the bank's database alone; X1 and X2 (`TWO_BOOKS`) need the simulator's too."""
 
 TWO_BOOKS = (network, directory)

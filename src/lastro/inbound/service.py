@@ -5,9 +5,12 @@ from uuid import UUID
 from lastro.attempt import Overtaken
 from lastro.bank import Bank
 from lastro.errors import NotFound
-from lastro.pix.payments import conclusion, returns
+from lastro.kyc import reviewing
+from lastro.pix.payments import conclusion as payments
+from lastro.pix.payments import returns
+from lastro.pix.refunds import conclusion as refunds
 from lastro.pix.transfers import service as transfers
-from lastro.providers.protocol import InFlight, Notification, PaymentStatus, PixReceived, ReturnReceived
+from lastro.providers.protocol import InFlight, KycReviewed, Notification, PaymentStatus, PixReceived, ReturnReceived
 from lastro.values.text import Text
 
 _NO_PAYMENT = Text("Pagamento não encontrado.", "Payment not found.")
@@ -26,13 +29,19 @@ async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> s
             return None
         case ReturnReceived():
             return await _take_back(bank, provider_id, notification)
+        case KycReviewed():
+            async with bank.db.transaction() as tx:
+                refusal = await reviewing.hear(tx, provider_id, notification, now=bank.now())
+            bank.doorbell.ring()  # an approval opens the account
+            return refusal
 
 
 async def _conclude(bank: Bank, provider_id: UUID, status: PaymentStatus) -> None:
     if isinstance(status.outcome, InFlight):
         return
     async with bank.db.transaction() as tx:
-        heard = await conclusion.hear(tx, provider_id, status.end_to_end_id, status.outcome, now=bank.now())
+        hear = refunds.hear if status.end_to_end_id.is_return else payments.hear
+        heard = await hear(tx, provider_id, status.end_to_end_id, status.outcome, now=bank.now())
         if not heard:
             raise NotFound(_NO_PAYMENT)
 

@@ -82,7 +82,8 @@ def _inspect(value: Any) -> None:
         if nodes > MOST_NODES or depth > DEEPEST:
             raise Invalid(_TOO_DEEP)
         if isinstance(node, str):
-            if "\x00" in node or _SURROGATE.search(node):
+            # Most are plain ASCII, which says so at once, however long it is.
+            if "\x00" in node or (not node.isascii() and _SURROGATE.search(node)):
                 raise Invalid(_CHARACTERS)
         elif isinstance(node, dict):
             for name, child in node.items():

@@ -31,6 +31,7 @@ from lastro.providers.protocol import (
     Holder,
     Instruction,
     KeyOwner,
+    KycPaper,
     Notification,
     Opened,
     Outcome,
@@ -72,6 +73,7 @@ _NOT_TO_BE_ASKED = Text("O diretório não aceita consultar esta chave.", "The d
 _NO_SUCH_ENTRY = Text("O diretório não aceita registrar esta chave.", "The directory refuses to register this key.")
 _NOT_OPENED = Text("O provedor recusou a abertura da conta.", "The provider refused to open the account.")
 _TOO_MANY_MESSAGES = Text("Mensagens demais. Aguarde e tente de novo.", "Too many messages. Wait, then try again.")
+_NOT_REVIEWED = Text("O provedor recusou os documentos.", "The provider refused the documents.")
 _UNKNOWN = Text("O provedor não conhece este item.", "The provider does not know this item.")
 
 
@@ -187,6 +189,24 @@ class NetworkHttp:
         with _in_our_words({429: (RateLimited, _TOO_MANY_MESSAGES)}):
             await self._call("POST", "/office/messages", body=body, seconds=8.0)
 
+    async def submit_kyc(
+        self,
+        account_id: UUID,
+        holder: Holder,
+        papers: Sequence[KycPaper],
+        *,
+        ispb: str,
+        provider_id: UUID,
+        request_id: UUID,
+    ) -> None:
+        """Bring documents to the KYC desk. Raises ProviderUnavailable, Unprocessable."""
+        content = await asyncio.to_thread(  # megabytes of base64
+            wire.kyc_out, account_id, holder, papers, ispb=ispb, provider_id=provider_id, request_id=request_id
+        )
+        refused = (Unprocessable, _NOT_REVIEWED)
+        with _in_our_words({400: refused, 409: refused, 413: refused, 422: refused}):
+            await self._call("POST", "/office/kyc", content=content, seconds=8.0)
+
     def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """What the network tells us, unasked. Raises Unauthorized, Validation."""
         shown = {name.lower(): value for name, value in headers.items()}
@@ -215,13 +235,14 @@ class NetworkHttp:
         seconds: float,
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
     ) -> Any:
         """One call; `seconds` is for the answer, all of it. Raises _Refused, httpx.HTTPError, OSError, ValueError."""
         sent = {"Authorization": f"Bearer {self._secret}", **(headers or {})}
-        content = None
         if body is not None:
-            sent["Content-Type"] = "application/json"
             content = wire.canonical(body)
+        if content is not None:
+            sent["Content-Type"] = "application/json"
         timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
         async with asyncio.timeout(_CONNECT_SECONDS + seconds):
             response = await self._client.request(

@@ -1,5 +1,7 @@
 """The words of docs/network.md, and what they are in ours: every translation between the network's JSON and Lastro."""
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -17,6 +19,9 @@ from lastro.providers.protocol import (
     Initiation,
     Instruction,
     KeyOwner,
+    KycPaper,
+    KycReviewed,
+    KycSide,
     Notification,
     Outcome,
     Party,
@@ -145,9 +150,28 @@ class _ReturnReceived(_Read):
     return_: Annotated[_Return, Field(alias="return")]
 
 
-_NOTIFICATION: TypeAdapter[_PaymentReceived | _StatusNotice | _ReturnReceived] = TypeAdapter(
-    Annotated[_PaymentReceived | _StatusNotice | _ReturnReceived, Field(discriminator="type")]
-)
+class _KycVerdict(_Read):
+    type: Literal[
+        "RG", "CNH", "PASSPORT", "RNE", "SELFIE", "PROOF_OF_ADDRESS", "PROOF_OF_INCOME", "ARTICLES_OF_INCORPORATION"
+    ]
+    status: Literal["APPROVED", "REJECTED", "REQUIRES_UPDATE"]
+
+
+class _KycReview(_Read):
+    account_id: str
+    request_id: str
+    status: Literal["IN_PROGRESS", "APPROVED", "REJECTED", "REQUIRES_UPDATE"]
+    review_note: Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_storable)] | None = None
+    documents: list[_KycVerdict] = []
+
+
+class _KycReviewed(_Read):
+    type: Literal["kyc.reviewed"]
+    review: _KycReview
+
+
+_Notice = _PaymentReceived | _StatusNotice | _ReturnReceived | _KycReviewed
+_NOTIFICATION: TypeAdapter[_Notice] = TypeAdapter(Annotated[_Notice, Field(discriminator="type")])
 
 
 def canonical(body: object) -> bytes:
@@ -273,6 +297,42 @@ def notification_in(body: bytes) -> Notification:
                 reason=given_back.reason,
                 created_at=_time_in(given_back.created_at),
             )
+
+        case _KycReviewed(review=review):
+            return KycReviewed(
+                account_id=UUID(review.account_id),
+                submission=UUID(review.request_id),
+                status=review.status,
+                note=review.review_note,
+                documents={each.type: each.status for each in review.documents},
+            )
+
+
+def kyc_out(
+    account_id: UUID, holder: Holder, papers: Sequence[KycPaper], *, ispb: str, provider_id: UUID, request_id: UUID
+) -> bytes:
+    """A submission to the KYC desk, as bytes: it may be large."""
+    return canonical(
+        {
+            "requestId": str(request_id),
+            "accountId": str(account_id),
+            "providerId": str(provider_id),
+            "ispb": ispb,
+            "holder": {"name": holder.name, "taxId": holder.tax_id.value},
+            "documents": [
+                {"type": each.type, "front": _side_out(each.front), "back": each.back and _side_out(each.back)}
+                for each in papers
+            ],
+        }
+    )
+
+
+def _side_out(side: KycSide) -> dict[str, str]:
+    return {
+        "mediaType": side.media_type,
+        "sha256": hashlib.sha256(side.content).hexdigest(),
+        "content": base64.b64encode(side.content).decode(),
+    }
 
 
 def _outcome(status: _Status) -> Outcome:

@@ -5,7 +5,7 @@ An adapter answers with an outcome when it knows one, and raises when it does no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -109,6 +109,23 @@ class Opened:
     number: str
 
 
+@dataclass(frozen=True, slots=True)
+class KycSide:
+    """One side of a customer's document."""
+
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KycPaper:
+    """A customer's document: its type in the words of the contract, front and back."""
+
+    type: str
+    front: KycSide
+    back: KycSide | None
+
+
 class KeyDirectory(Protocol):
     """DICT: which account stands behind a key."""
 
@@ -154,6 +171,22 @@ class AccountOffice(Protocol):
         self, holder: Holder, kind: AccountType, *, ispb: str, provider_id: UUID, request_id: UUID
     ) -> Opened:
         """Idempotent by `request_id`, the account's id. Raise ProviderUnavailable, Unprocessable."""
+        ...
+
+    async def submit_kyc(
+        self,
+        account_id: UUID,
+        holder: Holder,
+        papers: Sequence[KycPaper],
+        *,
+        ispb: str,
+        provider_id: UUID,
+        request_id: UUID,
+    ) -> None:
+        """Bring documents to be reviewed; the desk speaks later, of `request_id`, by which this is idempotent.
+
+        A newer submission for the same account takes the place of the older. Raise ProviderUnavailable, Unprocessable.
+        """
         ...
 
 
@@ -202,7 +235,18 @@ class ReturnReceived:
     created_at: datetime
 
 
-Notification = PixReceived | PaymentStatus | ReturnReceived
+@dataclass(frozen=True, slots=True)
+class KycReviewed:
+    """The KYC desk's word on a submission, and on some of its documents, in the statuses and types of the contract."""
+
+    account_id: UUID
+    submission: UUID
+    status: str
+    note: str | None
+    documents: Mapping[str, str]
+
+
+Notification = PixReceived | PaymentStatus | ReturnReceived | KycReviewed
 
 
 class Notifier(Protocol):

@@ -15,6 +15,7 @@ from lastro.simulator import (
     charges,
     clock_offset,
     directory,
+    kyc_desk,
     mailbox,
     office,
     orders,
@@ -81,6 +82,7 @@ class Simulator:
             try:
                 async with network.book.transaction() as tx:
                     await orders.settle_due(tx, network.clock.now(), metered=network.settings.limit_lookups)
+                    await kyc_desk.decide_due(tx, network.clock.now())
                 await network.deliveries.deliver_due()
             except Exception:  # noqa: BLE001 - a database that restarts, say; the next round may do better
                 _log.exception("round_failed")
@@ -116,9 +118,10 @@ def standalone(settings: SimulatorSettings, clock: Clock) -> FastAPI:
 def _app(network: Network) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.network = network
-    for steered in (steering.router, rules.router, charges.router, mailbox.readers):
+    for steered in (steering.router, rules.router, charges.router, mailbox.readers, kyc_desk.steered):
         app.include_router(steered)
-    for part in (directory.router, settlement.router, returns.router, office.router, mailbox.router):
+    offices = (office.router, mailbox.router, kyc_desk.router)
+    for part in (directory.router, settlement.router, returns.router, *offices):
         app.include_router(part, prefix="/network", dependencies=[Depends(participant_only)])
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _not_here)

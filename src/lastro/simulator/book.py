@@ -166,6 +166,29 @@ class Charge(Base):
     end_to_end_id: Mapped[str | None]
 
 
+class KycCase(Base):
+    """Documents that somebody's KYC is to be judged by: what they are and their hashes, not what they show.
+
+    While it is thought about, `decide_at` (the network's clock) is filled. `number` counts the cases.
+    """
+
+    __tablename__ = "kyc_case"
+    __table_args__ = (Index("ix_kyc_case_due", "decide_at", postgresql_where=text("decide_at IS NOT NULL")),)
+
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
+    account_id: Mapped[UUID] = mapped_column(index=True)
+    provider_id: Mapped[UUID]
+    fingerprint: Mapped[str]
+    holder_name: Mapped[str]
+    holder_tax_id: Mapped[str]
+    documents: Mapped[dict[str, Any]]
+    submitted_at: Mapped[datetime]
+    decide_at: Mapped[datetime | None]
+    status: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
 class Notice(Base):
     """Something that Lastro is told until it has heard it. `due_at` is the database's own time."""
 

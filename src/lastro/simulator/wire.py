@@ -125,12 +125,12 @@ class Party(Strict):
 Model = TypeVar("Model", bound=Strict)
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request, *, most_bytes: int = MAX_BODY_BYTES) -> Any:
     """The body as JSON; fractions become Decimals. Raises Refusal 400 or 413."""
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
+        if len(raw) > most_bytes:
             raise Refusal(413, "PayloadTooLarge", "O corpo é grande demais.")
     try:
         return json.loads(
@@ -140,9 +140,9 @@ async def read_json(request: Request) -> Any:
         raise bad_request("O corpo não é um JSON válido.") from None
 
 
-async def read(request: Request, model: type[Model]) -> Model:
+async def read(request: Request, model: type[Model], *, most_bytes: int = MAX_BODY_BYTES) -> Model:
     """The body as `model`. Raises Refusal 400 that names the first field that is wrong."""
-    return validated(model, await read_json(request))
+    return validated(model, await read_json(request, most_bytes=most_bytes))
 
 
 def validated(model: type[Model], body: object) -> Model:

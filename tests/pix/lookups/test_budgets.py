@@ -215,6 +215,21 @@ async def two_processes(quiet: House, settings_of_quiet: Settings) -> AsyncItera
     await other.close()
 
 
+async def test_who_comes_second_sees_what_the_first_left(quiet: House) -> None:
+    asker = an_asker()
+    await enter(quiet, Entry(asker, 20, LOOKUP))
+
+    async with quiet.bank.db.transaction() as first:
+        await apply(first, [Entry(asker, 20, PAYMENT)], participant=PARTICIPANT)
+        second = asyncio.create_task(enter(quiet, Entry(asker, 30, PAYMENT), Entry(asker, 30, PAYMENT)))
+        await asyncio.sleep(0.2)
+        assert not second.done()
+
+    verdicts = await second
+    assert [verdict is None for verdict in verdicts] == [True, False]
+    assert (await tokens(quiet, asker))[0] == pytest.approx(10, abs=0.2)
+
+
 @pytest.mark.parametrize("written_before", [False, True])
 async def test_of_many_questions_at_the_edge_exactly_as_many_pass_as_there_are_tokens(
     two_processes: tuple[House, House], *, written_before: bool

@@ -281,6 +281,8 @@ class Branch:
                     type=key.kind,
                     value=key.value,
                     stage=KeyStage.ACTIVE,
+                    holder_name="Loja",
+                    activated_at=now,
                     registration_id=uuid4(),
                     version=1,
                     created_at=now,
@@ -492,6 +494,7 @@ async def test_what_an_account_was_told_is_remembered_for_fifteen_minutes(branch
     pair = (account_id, str(told.end_to_end_id))
     async with bank.db.transaction() as tx:
         assert await service.remembered(tx, []) == {}
+        assert await service.remembered(tx, [(payee, pair[1])]) == {}
         found = await service.remembered(tx, [pair, (payee, pair[1]), (account_id, "another")])
     assert set(found) == {pair}
     kept = found[pair]

@@ -48,7 +48,7 @@ class Scripted:
     async def find_key(self, *_: Any, **__: Any) -> Any:
         raise AssertionError
 
-    register_key = remove_key = give_back = open_account = send_code = find_key
+    register_key = remove_key = give_back = open_account = submit_kyc = send_code = find_key
 
 
 def unavailable(_: Instruction) -> Outcome:

@@ -203,9 +203,9 @@ async def _lock(tx: AsyncSession, askers: Collection[Asker], participant: Size) 
     )
     for row in rows:
         bucket = buckets[BudgetLevel(row.level), row.holder]
-        # A smaller category than yesterday's takes away what lies above its size.
-        bucket.level, bucket.refilled_at = min(row.millitokens, bucket.size.full), row.refilled_at
-        # The time may have been read before a wait for the lock: `refill` never goes back.
+        bucket.level, bucket.refilled_at = row.millitokens, row.refilled_at
+        # The time may have been read before a wait for the lock: `refill` never goes back. And it takes away what lies
+        # above the size, if the category is a smaller one than yesterday's.
         bucket.refill(row.now)
     return buckets
 

@@ -250,3 +250,10 @@ async def remembered(tx: AsyncSession, pairs: Collection[tuple[UUID, str]]) -> M
         )
         for row in rows.scalars()
     }
+
+
+async def use_up(tx: AsyncSession, pairs: Collection[tuple[UUID, str]]) -> None:
+    """A payment goes out under each of these: no other one can."""
+    for account_id, e2e_id in pairs:
+        used = delete(PixLookup).where(PixLookup.account_id == account_id, PixLookup.e2e_id == e2e_id)
+        await tx.execute(used.execution_options(synchronize_session=False))

@@ -16,6 +16,8 @@ from lastro.errors import BankError
 from lastro.ledger import book
 from lastro.outbox import queue
 from lastro.outbox.queue import Promise
+from lastro.pix.lookups import service as lookups
+from lastro.pix.lookups.service import Remembered
 from lastro.pix.parties import packed
 from lastro.pix.payments import resources, rules
 from lastro.pix.payments.models import PixPayment
@@ -23,6 +25,7 @@ from lastro.pix.payments.order import ReadyOrder
 from lastro.pix.payments.rules import PayingAccount
 from lastro.pix.payments.states import EDGES, PaymentStatus
 from lastro.values.bank_account import AccountType
+from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.tax_id import DocumentType, TaxId
 
 SETTLE = "pix.payment.settle"
@@ -33,10 +36,11 @@ Verdict = Answer | BankError
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What must be known of an order before the directory is asked: was it answered before, and who pays?"""
+    """What must be known of an order before the directory is asked: was it answered, who pays, was the payee found?"""
 
     account_id: UUID
     attempt: Attempt | None
+    lookup: EndToEndId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,16 @@ class Payer:
     type: AccountType
 
 
-async def prepare(tx: AsyncSession, questions: Sequence[Question]) -> list[Answer | BankError | Payer | None]:
-    """Answer the questions of many orders with two reads: the earlier answer, else the payer, else nothing."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Who pays, and what an earlier lookup, if the order names one, said of the payee."""
+
+    payer: Payer
+    remembered: Remembered | None
+
+
+async def prepare(tx: AsyncSession, questions: Sequence[Question]) -> list[Answer | BankError | Prepared | None]:
+    """Answer the questions of many orders with a few reads: the earlier answer, else what is known, else nothing."""
     stored = await idempotency.find(tx, [each.attempt for each in questions if each.attempt is not None])
     rows = await tx.execute(
         select(
@@ -83,10 +95,16 @@ async def prepare(tx: AsyncSession, questions: Sequence[Question]) -> list[Answe
         )
         for row in rows
     }
-    return [
-        (stored.get(each.attempt.identity) if each.attempt else None) or payers.get(each.account_id)
-        for each in questions
-    ]
+    remembered = await lookups.remembered(tx, {(each.account_id, each.lookup) for each in questions if each.lookup})
+
+    def known(question: Question) -> Answer | BankError | Prepared | None:
+        earlier = stored.get(question.attempt.identity) if question.attempt else None
+        if earlier is not None or question.account_id not in payers:
+            return earlier
+        looked_up = remembered.get((question.account_id, question.lookup)) if question.lookup else None
+        return Prepared(payers[question.account_id], looked_up)
+
+    return [known(each) for each in questions]
 
 
 async def accept(tx: AsyncSession, orders: Sequence[ReadyOrder], *, again: bool) -> list[Verdict]:
@@ -107,7 +125,9 @@ async def accept(tx: AsyncSession, orders: Sequence[ReadyOrder], *, again: bool)
         committed = await _committed(tx, fresh)
         verdicts |= {each.id: _answer(each) for each in fresh if each.id in committed}
         fresh = [each for each in fresh if each.id not in committed]
-    refusals = rules.decide(fresh, accounts)
+    # Behind the lock, too: an end-to-end id that the directory was asked under is good for one payment.
+    unused = await lookups.remembered(tx, {pair for each in fresh if (pair := each.lookup_pair)})
+    refusals = rules.decide(fresh, accounts, unused)
     carried_out: list[ReadyOrder] = []
     for each, refusal in zip(fresh, refusals, strict=True):
         verdicts[each.id] = refusal or _answer(each)
@@ -199,6 +219,7 @@ async def _write(tx: AsyncSession, orders: Sequence[ReadyOrder], verdicts: Mappi
     now = max(each.created_at for each in orders)
     await book.post(tx, [moves(each.order.account_id, each.order.amount, each.id) for each in orders], posted_at=now)
     await queue.promise(tx, [Promise(SETTLE, each.order.account_id, each.id) for each in orders])
+    await lookups.use_up(tx, {pair for each in orders if (pair := each.lookup_pair)})
     answers = [(each.attempt, verdicts[each.id]) for each in orders if each.attempt is not None]
     await idempotency.record(
         tx, [(attempt, answer) for attempt, answer in answers if isinstance(answer, Answer)], now=now

@@ -63,7 +63,8 @@ async def conclude(tx: AsyncSession, verdicts: Sequence[Verdict], *, now: dateti
     settled = [verdict.outcome if isinstance(verdict.outcome, Settled) else None for verdict in verdicts]
     rejected = [verdict.outcome if isinstance(verdict.outcome, Rejected) else None for verdict in verdicts]
     rows = await tx.execute(
-        select(PixPayment).from_statement(_CONCLUDE),
+        # Whoever called may have read these rows before: what the statement returns is newer.
+        select(PixPayment).from_statement(_CONCLUDE).execution_options(populate_existing=True),
         {
             "now": now,
             "account_ids": [verdict.account_id for verdict in verdicts],

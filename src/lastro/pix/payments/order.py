@@ -13,7 +13,7 @@ from lastro.values.pix_key import PixKey
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the client asked for."""
+    """What the client asked for. `lookup` is the end-to-end id of an earlier lookup, to go out under."""
 
     account_id: UUID
     amount: Money
@@ -21,6 +21,7 @@ class Order:
     description: str | None
     initiation: Initiation = Initiation.KEY
     txid: str | None = None
+    lookup: EndToEndId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,8 @@ class ReadyOrder:
     created_at: datetime
     attempt: Attempt | None
     payee_account_id: UUID | None = None
+
+    @property
+    def lookup_pair(self) -> tuple[UUID, str] | None:
+        """Which lookup it uses up, if it names one."""
+        return (self.order.account_id, self.order.lookup) if self.order.lookup else None

@@ -13,6 +13,7 @@ from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import Order, ReadyOrder
 from lastro.pix.payments.states import PaymentStatus
+from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.text import Invalid
@@ -34,6 +35,10 @@ class NewPayment(Incoming):
         ),
     ]
     description: Annotated[Description | None, Field(description="Descrição do pagamento")] = None
+    lookup_e2e_id: Annotated[
+        str | None,
+        Field(strict=True, max_length=40, description="e2eId de uma consulta da conta e da chave, há até 15 minutos"),
+    ] = None
 
     def order(self) -> Order:
         """The payment in our words. Raises Validation for a key whose shape is not its type's."""
@@ -43,7 +48,13 @@ class NewPayment(Incoming):
             raise Validation(
                 error.text, flaws=[Flaw(error.text, pointer="/data/attributes/recipientKeyValue")]
             ) from error
-        return Order(self.account_id, self.amount, key, self.description)
+        return Order(self.account_id, self.amount, key, self.description, lookup=self._lookup())
+
+    def _lookup(self) -> EndToEndId | None:
+        try:
+            return None if self.lookup_e2e_id is None else EndToEndId.parse(self.lookup_e2e_id)
+        except Invalid as error:
+            raise Validation(error.text, flaws=[Flaw(error.text, pointer="/data/attributes/lookupE2eId")]) from error
 
 
 class PaymentAttributes(Schema):

@@ -13,7 +13,7 @@ from lastro.attempt import Overtaken
 from lastro.database import constraint_of
 from lastro.errors import Unavailable
 from lastro.ledger import book
-from lastro.ledger.movements import receive
+from lastro.ledger.movements import Movement, receive
 from lastro.pix import inbox
 from lastro.pix.inbox import InboxRow, MessageKind
 from lastro.pix.payments import resources
@@ -50,7 +50,7 @@ async def take_back(tx: AsyncSession, provider_id: UUID, returned: ReturnReceive
     reference = new_id(now)
     await _write_down(tx, provider_id, returned, payment, reference, refusal, now)
     if payment is not None and refusal is None:
-        await _credit(tx, payment, returned, reference, now)
+        await credit(tx, payment, receive(payment.account_id, returned.amount, reference), now=now)
     return refusal
 
 
@@ -111,13 +111,12 @@ async def _write_down(  # noqa: PLR0917 - one fact each
         raise
 
 
-async def _credit(
-    tx: AsyncSession, payment: PixPayment, returned: ReturnReceived, reference: UUID, now: datetime
-) -> None:
-    payment.returned += returned.amount
+async def credit(tx: AsyncSession, payment: PixPayment, movement: Movement, *, now: datetime) -> None:
+    """Put back what a settled payment got back. The account's balance is locked."""
+    payment.returned += movement.amount
     payment.version += 1
     payment.updated_at = now
-    await book.post(tx, [receive(payment.account_id, returned.amount, reference)], posted_at=now)
+    await book.post(tx, [movement], posted_at=now)
     if payment.returned == payment.amount:
         edge = EDGES[PaymentStatus.COMPLETED, PaymentStatus.REVERSED]
         payment.status = PaymentStatus.REVERSED

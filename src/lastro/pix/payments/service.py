@@ -9,16 +9,20 @@ from lastro.accounts.rules import NOT_ACTIVE
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.database import Found, page_of
+from lastro.database import Found as Page
+from lastro.database import page_of
 from lastro.errors import BankError, Conflict, Flaw, KeyNotFound, NotFound, Unprocessable
 from lastro.jsonapi.fields import end_of, start_of
-from lastro.pix.payments.acceptance import Payer, Question
+from lastro.pix.lookups import service as lookups
+from lastro.pix.lookups.budgets import Purpose
+from lastro.pix.lookups.service import Found, Remembered
+from lastro.pix.payments.acceptance import Payer, Prepared, Question
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import Order, ReadyOrder
 from lastro.pix.payments.resources import PaymentQuery
-from lastro.pix.payments.rules import NO_ACCOUNT
+from lastro.pix.payments.rules import NO_ACCOUNT, no_lookup
 from lastro.providers.directory import ProviderFacts
-from lastro.providers.protocol import KeyOwner, Party
+from lastro.providers.protocol import Party
 from lastro.values.bank_account import BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.text import Text
@@ -35,19 +39,25 @@ async def send(bank: Bank, caller: Caller, order: Order, attempt: Attempt | None
     A repetition is answered before the directory is asked. Raises NotFound, Conflict, Unprocessable,
     InsufficientBalance, RateLimited, ProviderUnavailable, Unavailable.
     """
-    known = await bank.preparing.submit(Question(order.account_id, attempt))
+    known = await bank.preparing.submit(Question(order.account_id, attempt, order.lookup))
     if isinstance(known, BankError):
         raise known
     if isinstance(known, Answer):
         return known
-    payer = _own(known, caller)
+    payer, remembered = _own(known, caller)
     provider = await bank.providers.get(payer.provider_id)
     now = bank.now()
     # Made before the lookup: the directory wants the id that the payment will carry.
-    end_to_end_id = EndToEndId.new(provider.ispb, now)
+    end_to_end_id = order.lookup or EndToEndId.new(provider.ispb, now)
     paying = BankAccount(provider.ispb, payer.branch, payer.number, payer.type)
-    owner = await _payee(provider, order, payer, end_to_end_id)
-    if owner.party.account == paying:
+    if order.lookup is None:
+        found = await _payee(bank, provider, order, payer, end_to_end_id)
+        payee, payee_account_id = found.owner.party, found.payee_account_id
+    elif remembered is not None and remembered.key == order.key and not remembered.has_expired(now):
+        payee, payee_account_id = remembered.payee, remembered.payee_account_id
+    else:
+        raise no_lookup()
+    if payee.account == paying:
         raise _unprocessable(_SELF)
     ready = ReadyOrder(
         id=new_id(now),
@@ -56,33 +66,40 @@ async def send(bank: Bank, caller: Caller, order: Order, attempt: Attempt | None
         provider_id=provider.id,
         end_to_end_id=end_to_end_id,
         payer=Party(payer.name, payer.tax_id, paying),
-        payee=owner.party,
+        payee=payee,
         created_at=now,
         attempt=attempt,
+        payee_account_id=payee_account_id,
     )
     verdict = await bank.sending.submit(ready)
     if isinstance(verdict, BankError):
         raise verdict
     assert isinstance(verdict, Answer)  # noqa: S101 - the till gives one or the other
     bank.doorbell.ring()
+    if not verdict.replayed and (payee_account_id is None or order.lookup is not None):
+        lookups.give_back(bank, provider, payer_tax_id=payer.tax_id, tenant_id=caller.tenant_id)
     return verdict
 
 
-def _own(known: object, caller: Caller) -> Payer:
-    if not isinstance(known, Payer) or known.tenant_id != caller.tenant_id:
+def _own(known: object, caller: Caller) -> tuple[Payer, Remembered | None]:
+    if not isinstance(known, Prepared) or known.payer.tenant_id != caller.tenant_id:
         raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
-    if not known.active:
+    if not known.payer.active:
         raise Conflict(NOT_ACTIVE)
-    return known
+    return known.payer, known.remembered
 
 
-async def _payee(provider: ProviderFacts, order: Order, payer: Payer, end_to_end_id: EndToEndId) -> KeyOwner:
-    """Ask the directory. Nothing is held yet, so whatever goes wrong here leaves nothing behind."""
-    if provider.strict_documents and not order.key.has_valid_check_digits:
-        raise _unprocessable(_KEY)
+async def _payee(bank: Bank, provider: ProviderFacts, order: Order, payer: Payer, end_to_end_id: EndToEndId) -> Found:
+    """Look among our customers, then ask the directory. Whatever goes wrong here leaves nothing behind."""
     try:
-        return await provider.speaks.find_key(
-            order.key, ispb=provider.ispb, payer_tax_id=payer.tax_id, end_to_end_id=end_to_end_id
+        return await lookups.ask(
+            bank,
+            provider,
+            order.key,
+            payer_tax_id=payer.tax_id,
+            tenant_id=payer.tenant_id,
+            end_to_end_id=end_to_end_id,
+            purpose=Purpose.PAYMENT,
         )
     except KeyNotFound as error:
         raise _unprocessable(_KEY) from error
@@ -100,7 +117,7 @@ async def get(tx: AsyncSession, caller: Caller, payment_id: UUID) -> PixPayment:
     return payment
 
 
-async def search(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> Found[PixPayment]:
+async def search(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> Page[PixPayment]:
     """The caller's payments under the query's filters, newest first."""
     filters: list[ColumnElement[bool]] = []
     if query.account_id is not None:

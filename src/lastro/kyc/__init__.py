@@ -1,0 +1,1 @@
+"""Know your customer: the documents of who holds an account, their review, and what an approval sets in motion."""

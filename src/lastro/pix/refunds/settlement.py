@@ -1,0 +1,99 @@
+"""What the worker does with accepted refunds: bring each back to whoever paid, and write down what became of it.
+
+An exception from the network means that nothing is known: the refund stays PROCESSING, its money held, and the same
+return under the same id goes out again later.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from lastro import metrics
+from lastro.bank import Bank
+from lastro.database import among
+from lastro.logs import logger
+from lastro.outbox import queue
+from lastro.outbox.queue import Claimed, Waiting
+from lastro.pix.refunds import inside
+from lastro.pix.refunds.conclusion import Verdict, conclude
+from lastro.pix.refunds.models import PixRefund
+from lastro.pix.refunds.service import SETTLE
+from lastro.pix.transfers.models import PixTransfer
+from lastro.providers.protocol import Outcome, Rejected, ReturnInstruction, Settled
+from lastro.values.end_to_end_id import EndToEndId
+
+_LOG = logger("refunds")
+
+ASKED_BY_THE_RECEIVER = "MD06"
+"""The only reason that a receiving customer's own wish has (pacs.004)."""
+
+# As for payments: SPI refuses an id that is older than 12 hours, so after this it is only asked about.
+RESEND_WITHIN = timedelta(hours=11)
+
+
+async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
+    """Bring these refunds back and conclude the ones that got a verdict; says which must wait."""
+    refunds, ours = await _read(bank, claimed)
+    await inside.settle(bank, [each for each in claimed if each.reference in ours])
+    outside = [each for each in claimed if each.reference not in ours]
+    outcomes = dict(
+        zip(
+            (each.reference for each in outside),
+            await asyncio.gather(*(_ask(bank, refunds[each.reference]) for each in outside)),
+            strict=True,
+        )
+    )
+    verdicts = [
+        Verdict(each.account_id, each.reference, outcome)
+        for each in outside
+        if isinstance(outcome := outcomes[each.reference], Settled | Rejected)
+    ]
+    decided = {verdict.refund_id for verdict in verdicts}
+    async with bank.db.transaction() as tx:
+        await conclude(tx, verdicts, now=bank.now())
+        await queue.keep(tx, [each.id for each in outside if each.reference in decided])
+    waiting = [Waiting(each, str(outcomes[each.reference])) for each in outside if each.reference not in decided]
+    metrics.KEPT.labels(SETTLE).inc(len(claimed) - len(waiting))
+    return waiting
+
+
+async def _read(bank: Bank, claimed: Sequence[Claimed]) -> tuple[dict[UUID, PixRefund], set[UUID]]:
+    """The refunds, and which of them go to another customer of ours."""
+    query = (
+        select(PixRefund, PixTransfer.payment_id)
+        .join(PixTransfer, (PixTransfer.account_id == PixRefund.account_id) & (PixTransfer.id == PixRefund.transfer_id))
+        .where(
+            among(PixRefund.account_id, {each.account_id for each in claimed}),
+            among(PixRefund.id, {each.reference for each in claimed}),
+        )
+    )
+    async with bank.db.transaction() as tx:
+        rows = (await tx.execute(query)).all()
+    return {refund.id: refund for refund, _ in rows}, {refund.id for refund, payment_id in rows if payment_id}
+
+
+async def _ask(bank: Bank, refund: PixRefund) -> Outcome | str:
+    """What the network says of a refund; a text says why nothing is known."""
+    network = (await bank.providers.get(refund.provider_id)).speaks
+    return_id = EndToEndId(refund.e2e_id)
+    try:
+        if refund.created_at >= bank.now() - RESEND_WITHIN:
+            return await network.give_back(_instruction(refund))
+        return await network.outcome_of(return_id) or "the network says that it never saw it"
+    except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known
+        _LOG.warning("no answer", why=type(error).__name__)
+        return f"{type(error).__name__}: {error}"
+
+
+def _instruction(refund: PixRefund) -> ReturnInstruction:
+    """From what was frozen at acceptance: the same refund gives the same message."""
+    return ReturnInstruction(
+        return_id=EndToEndId(refund.e2e_id),
+        original_end_to_end_id=EndToEndId(refund.original_e2e_id),
+        amount=refund.amount,
+        reason=ASKED_BY_THE_RECEIVER,
+        created_at=refund.created_at,
+    )
