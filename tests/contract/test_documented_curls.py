@@ -30,6 +30,9 @@ NAMES = (
     "send_payment",
     "list_payments",
     "look_up_key",
+    "register_key",
+    "list_keys",
+    "delete_key",
 )
 # What an answer may hold beside what the documentation prints.
 EXTRAS = {
@@ -114,6 +117,21 @@ async def no_account_of_the_sample(tenant_demo: Tenant) -> AsyncIterator[None]:
             assert (await tenant_demo.post(f"/accounts/{data['id']}/close")).status == 200
 
 
+@pytest.fixture
+async def no_key_of_the_sample(tenant_demo: Tenant) -> AsyncIterator[None]:
+    """The documented e-mail is nobody's key, before and after."""
+    address = sample("register_key").body["data"]["attributes"]["keyValue"]
+
+    async def forget() -> None:
+        for data in (await tenant_demo.get("/pix/keys?filter[keyType]=EMAIL&page[size]=100")).data:
+            if data["attributes"]["keyValue"] == address:
+                assert (await tenant_demo.call("DELETE", f"/pix/keys/{data['id']}")).status == 204
+
+    await forget()
+    yield
+    await forget()
+
+
 async def replay(tenant: Tenant, wanted: Sample) -> httpx.Response:
     return await tenant.world.http.request(
         wanted.method, wanted.path, json=wanted.body, headers={"authorization": f"Bearer {tenant.token}"}
@@ -130,7 +148,7 @@ async def run_curl(world: World, words: list[str]) -> tuple[int, Any]:
     stdout, stderr = await process.communicate()
     assert process.returncode == 0, stderr
     body, _, status = stdout.decode().rpartition("\n")
-    return int(status), json.loads(body)
+    return int(status), json.loads(body) if body else None
 
 
 def test_there_is_a_command_and_a_sample_of_each_request() -> None:
@@ -256,15 +274,53 @@ async def test_the_key_of_the_sample_is_found(tenant_demo: Tenant) -> None:
     assert answered.json() == {"data": documented | {"attributes": documented["attributes"] | {"e2eId": None}}}
 
 
+@pytest.mark.usefixtures("no_key_of_the_sample")
+async def test_a_key_is_registered_and_its_code_typed_by_its_owner(tenant_demo: Tenant) -> None:
+    wanted = sample("register_key")
+
+    first = await replay(tenant_demo, wanted)
+    second = await replay(tenant_demo, wanted)
+
+    assert_as_documented(first, wanted)
+    assert set(shape(first.json())) == set(shape(wanted.answer))
+    attributes = first.json()["data"]["attributes"]
+    assert attributes | {"createdAt": ""} == wanted.answer["data"]["attributes"] | {"createdAt": ""}
+    assert first.json()["data"]["links"]["self"] == f"/baas/api/v1/pix/keys/{first.json()['data']['id']}"
+    assert (second.status_code, second.json()["code"]) == (409, "CONFLICT")
+
+
+async def test_the_keys_of_an_account_are_listed(tenant_demo: Tenant) -> None:
+    wanted = sample("list_keys")
+
+    answered = await replay(tenant_demo, wanted)
+
+    assert_as_documented(answered, wanted)
+    assert "73592014000115" in [data["attributes"]["keyValue"] for data in answered.json()["data"]]
+
+
+async def test_a_key_is_deleted_without_a_word(tenant_demo: Tenant) -> None:
+    made = await tenant_demo.post("/pix/keys", "pix-keys", {"accountId": str(demo.ACCOUNT), "keyType": "EVP"})
+
+    gone = await tenant_demo.call("DELETE", f"/pix/keys/{made.id}")
+
+    assert (gone.status, gone.response.content) == (sample("delete_key").status, b"")
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.usefixtures("no_account_of_the_sample")
+@pytest.mark.usefixtures("no_account_of_the_sample", "no_key_of_the_sample")
 async def test_every_printed_command_runs(world: World, tenant_demo: Tenant) -> None:
+    key = (await tenant_demo.get(sample("delete_key").path.removeprefix("/baas/api/v1"))).attributes
     ran = {name: await run_curl(world, words) for name, words in printed_commands().items()}
     again, _ = await run_curl(world, printed_commands()["create_account"])
 
     statuses = {name: status for name, (status, _) in ran.items()}
     # Closing runs too: what it answers is that the demo account holds money.
-    assert statuses == {name: sample(name).status for name in NAMES} | {"close_account": 409}
+    assert statuses == {name: sample(name).status for name in NAMES} | {"close_account": 409} | (
+        # The documented key can be deleted once in the life of a demo.
+        {} if key["status"] == "ACTIVE" else {"delete_key": 404}
+    )
     assert again == 409
+    assert ran["register_key"][1]["data"]["attributes"]["status"] == "ACTIVE"
+    assert ran["delete_key"][1] is None or key["status"] == "INACTIVE"
     payment_id = ran["send_payment"][1]["data"]["id"]
     await Account(tenant_demo, str(demo.ACCOUNT)).payment_becomes(payment_id, "COMPLETED")
