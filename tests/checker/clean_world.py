@@ -162,10 +162,11 @@ class CleanWorld:
             ]
         self._tell(account, account["id"], news)
 
-    def receive(self, account_name: str, name: str, centavos: int) -> None:
+    def receive(self, account_name: str, name: str, centavos: int, *, txid: str | None = None) -> None:
         """Somebody pays the account; the transfer gets the name."""
         end_to_end_id = self._end_to_end_id("E", _OUTSIDE)
         self._arrive(account_name, name, centavos, end_to_end_id, None)
+        self._rows[name]["txid"] = txid
         self._hear(end_to_end_id, "PAYMENT", self._rows[account_name], name, centavos)
         self._move(account_name, "RECEIVE", centavos, name)
         self._book(end_to_end_id, "RECEIVED", centavos)
@@ -387,6 +388,47 @@ class CleanWorld:
         if news:
             self._tell(key, key["account_id"], news)
 
+    def draw(self, account_name: str, name: str, key_name: str, centavos: int | None, *, charge: bool) -> None:
+        """A code of the account, under its key."""
+        account, key = self._rows[account_name], self._rows[key_name]
+        self._tick()
+        value = str(key["key_value"])
+        txid = id_of(name).hex if charge else id_of(name).hex[:25]
+        token = id_of(f"address of {name}").hex
+        where = f"/qr/v2/{token}" if charge else f"01{len(value):02}{value}"
+        reais = "" if centavos is None or charge else f"{centavos // 100}.{centavos % 100:02}"
+        amount = f"54{len(reais):02}{reais}" if reais else ""
+        reference = "***" if charge else txid
+        tail = f"62{len(reference) + 4:02}05{len(reference):02}{reference}6304ABCD"
+        self._add(
+            "pix_qrcodes",
+            name,
+            account_id=account["id"],
+            tenant_id=account["tenant_id"],
+            provider_id=account["provider_id"],
+            type="DYNAMIC" if charge else "STATIC",
+            amount_centavos=centavos,
+            key_type=key["key_type"],
+            key_value=value,
+            txid=txid,
+            text=f"000201{where}520400005303986{amount}5802BR5901N6001C{tail}",
+            location_token=token if charge else None,
+            expires_at=self._now + timedelta(days=1) if charge else None,
+            version=1,
+            updated_at=self._now,
+        )
+        if charge:
+            self.bank["qrcode_locations"].append(
+                {"token": token, "account_id": account["id"], "qrcode_id": id_of(name)}
+            )
+        self._answered(self._rows[name], "POST /baas/api/v1/pix/qrcode", "pix-qrcode", name)
+
+    def settle_charge(self, name: str, transfer_name: str) -> None:
+        """A charge is paid by a transfer."""
+        code, transfer = self._rows[name], self._rows[transfer_name]
+        code |= {"transfer_id": transfer["id"], "paid_at": self._now, "version": 2, "updated_at": self._now}
+        self._tell(code, code["account_id"], "pix.qrcode.paid")
+
     def make(self, name: str, value: str) -> None:
         """The directory makes an EVP."""
         self._rows[name]["key_value"] = value
@@ -578,6 +620,13 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.step_key("mail", "INACTIVE", None)
     world.register("payer", "refused", "EVP", None)
     world.step_key("refused", "INACTIVE", "pix.key.refused", failure_reason="EntryLimitExceeded")
+    world.draw("payer", "printed", "document", 5_50, charge=False)
+    world.draw("payer", "open", "document", None, charge=False)
+    world.draw("payer", "unpaid", "document", 7_00, charge=True)
+    world.draw("payer", "charged", "document", 8_00, charge=True)
+    world.receive("payer", "for the charge", 8_00, txid=id_of("charged").hex)
+    world.settle_charge("charged", "for the charge")
+    world.receive("payer", "for the print", 5_50, txid=id_of("printed").hex[:25])
     world.refuse(5_00)
     world.look_up("payer")
     world.look_up("payer", "blocked")

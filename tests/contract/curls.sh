@@ -102,3 +102,33 @@ curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/keys/lookup' \
 }
 }
 }'
+
+# make_qrcode
+curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/qrcode' \
+-H 'Authorization: Bearer SEU_TOKEN' \
+-H 'Content-Type: application/json' \
+-d '{
+"data": {
+"type": "pix-qrcode",
+"attributes": {
+"accountId": "550e8400-e29b-41d4-a716-446655440100",
+"type": "DYNAMIC",
+"amount": 250.00,
+"description": "Pagamento pedido #1234",
+"expiresInMinutes": 30
+}
+}
+}'
+
+# decode_qrcode
+curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/qr-codes/decode' \
+-H 'Authorization: Bearer SEU_TOKEN' \
+-H 'Content-Type: application/json' \
+-d '{
+"data": {
+"type": "pix-qrcode-decode",
+"attributes": {
+"qrCodeText": "00020126580014br.gov.bcb.pix0136550e8400-e29b-41d4-a716-446655440100..."
+}
+}
+}'

@@ -10,6 +10,7 @@ import shlex
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ NAMES = (
     "register_key",
     "list_keys",
     "delete_key",
+    "make_qrcode",
+    "decode_qrcode",
 )
 # What an answer may hold beside what the documentation prints.
 EXTRAS = {
@@ -40,6 +43,9 @@ EXTRAS = {
     "data.attributes.returnedAmount",
     "data.attributes.metadata",
     "data.attributes.e2eId",
+    "data.attributes.txid",
+    "data.attributes.status",
+    "data.attributes.automaticPix",
     "meta.hasNextPage",
     "meta.hasPreviousPage",
     "links.first",
@@ -306,6 +312,31 @@ async def test_a_key_is_deleted_without_a_word(tenant_demo: Tenant) -> None:
     assert (gone.status, gone.response.content) == (sample("delete_key").status, b"")
 
 
+async def test_the_qr_code_of_the_sample_is_made_and_read_again(tenant_demo: Tenant) -> None:
+    wanted, reading = sample("make_qrcode"), sample("decode_qrcode")
+
+    made = await replay(tenant_demo, wanted)
+    text = made.json()["data"]["attributes"]["qrCodeText"]
+    read = await tenant_demo.post("/pix/qr-codes/decode", "pix-qrcode-decode", {"qrCodeText": text})
+
+    assert_as_documented(made, wanted)
+    assert_as_documented(read.response, reading)
+    said, documented = read.attributes, reading.answer["data"]["attributes"]
+    assert {name: said[name] for name in ("type", "keyType", "amount", "description")} == {
+        name: documented[name] for name in ("type", "keyType", "amount", "description")
+    }
+    assert said["recipient"]["name"] == documented["recipient"]["name"]
+    lifetime = datetime.fromisoformat(said["expiresAt"]) - datetime.fromisoformat(said["createdAt"])
+    assert lifetime == timedelta(minutes=30)
+
+
+async def test_the_truncated_qr_code_of_the_documentation_is_refused_as_such(tenant_demo: Tenant) -> None:
+    answered = Answered(await replay(tenant_demo, sample("decode_qrcode")))
+
+    assert (answered.status, answered.code) == (422, "INVALID_QRCODE")
+    assert answered.pointers == ["/data/attributes/qrCodeText"]
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.usefixtures("no_account_of_the_sample", "no_key_of_the_sample")
 async def test_every_printed_command_runs(world: World, tenant_demo: Tenant) -> None:
@@ -314,11 +345,12 @@ async def test_every_printed_command_runs(world: World, tenant_demo: Tenant) -> 
     again, _ = await run_curl(world, printed_commands()["create_account"])
 
     statuses = {name: status for name, (status, _) in ran.items()}
-    # Closing runs too: what it answers is that the demo account holds money.
-    assert statuses == {name: sample(name).status for name in NAMES} | {"close_account": 409} | (
-        # The documented key can be deleted once in the life of a demo.
+    # Closing runs too: what it answers is that the demo account holds money. The code to read is printed with dots.
+    # The documented key can be deleted once in the life of a demo.
+    otherwise = {"close_account": 409, "decode_qrcode": 422} | (
         {} if key["status"] == "ACTIVE" else {"delete_key": 404}
     )
+    assert statuses == {name: sample(name).status for name in NAMES} | otherwise
     assert again == 409
     assert ran["register_key"][1]["data"]["attributes"]["status"] == "ACTIVE"
     assert ran["delete_key"][1] is None or key["status"] == "INACTIVE"

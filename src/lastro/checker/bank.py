@@ -48,12 +48,14 @@ WITH answer AS MATERIALIZED (
            CASE WHEN operation LIKE '%/pix/payments' THEN 'pix-payments'
                 WHEN operation LIKE '%/refund' THEN 'pix-refunds'
                 WHEN operation LIKE '%/pix/keys%' THEN 'pix-keys'
+                WHEN operation LIKE '%/pix/qrcode' THEN 'pix-qrcode'
                 WHEN operation LIKE '%/kyc' THEN 'kyc'
                 ELSE 'accounts' END AS type
       FROM idempotency
      WHERE operation LIKE 'POST %/pix/payments'
         OR operation LIKE 'POST %/refund'
         OR operation ~ '/pix/keys(/[{]key_id[}]/confirm)?$'
+        OR operation LIKE '%/pix/qrcode'
         OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock|kyc))?)?$'
 )
 SELECT answer.operation || ' ' || answer.key
@@ -68,12 +70,14 @@ SELECT answer.operation || ' ' || answer.key
                             AND account.tenant_id = answer.tenant_id
   LEFT JOIN pix_keys key ON answer.type = 'pix-keys' AND key.id::text = answer.words[10]
                         AND key.tenant_id = answer.tenant_id
+  LEFT JOIN pix_qrcodes code ON answer.type = 'pix-qrcode' AND code.id::text = answer.words[10]
+                            AND code.tenant_id = answer.tenant_id
  WHERE (words[2], words[4], words[6], words[8]) IS DISTINCT FROM ('data', 'type', answer.type, 'id')
-    OR coalesce(payment.id, refund.id, account.id, key.id, file.id) IS NULL
+    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id) IS NULL
 UNION ALL
 SELECT words[10] || ' was created under two keys'
   FROM answer
- WHERE words[10] IS NOT NULL AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|accounts)$'
+ WHERE words[10] IS NOT NULL AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|accounts)$'
  GROUP BY words[10] HAVING count(*) > 1
 """
 
@@ -87,6 +91,7 @@ WITH told AS (
            count(*) FILTER (WHERE type = 'pix.transfer.received') AS received,
            count(*) FILTER (WHERE type = 'pix.refund.completed') AS refunded,
            count(*) FILTER (WHERE type = 'pix.refund.failed') AS not_refunded,
+           count(*) FILTER (WHERE type = 'pix.qrcode.paid') AS code_paid,
            count(*) FILTER (WHERE type = 'pix.key.activated') AS key_activated,
            count(*) FILTER (WHERE type = 'pix.key.refused') AS key_refused,
            count(*) FILTER (WHERE type = 'pix.key.removed') AS key_removed,
@@ -104,6 +109,9 @@ WITH told AS (
     SELECT account_id, id, tenant_id::text, 'pix.refund', status FROM pix_refunds
      UNION ALL
     SELECT id, id, tenant_id::text, 'account', status FROM accounts
+     UNION ALL
+    SELECT account_id, id, tenant_id::text, 'pix.qrcode', CASE WHEN paid_at IS NULL THEN 'UNPAID' ELSE 'PAID' END
+      FROM pix_qrcodes
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.key',
            CASE WHEN stage = 'ACTIVE' THEN 'ACTIVE' WHEN activated_at IS NOT NULL THEN 'REMOVED'
@@ -127,6 +135,8 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
        WHEN 'pix.refund PROCESSING' THEN told.times IS NOT NULL
        WHEN 'pix.refund COMPLETED' THEN (times, refunded) IS DISTINCT FROM (1, 1)
        WHEN 'pix.refund FAILED' THEN (times, not_refunded) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.qrcode UNPAID' THEN told.times IS NOT NULL
+       WHEN 'pix.qrcode PAID' THEN told.times IS NOT NULL AND (times, code_paid) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key UNHEARD OF' THEN told.times IS NOT NULL
        WHEN 'pix.key ACTIVE' THEN (times, key_activated) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key REFUSED' THEN (times, key_refused) IS DISTINCT FROM (1, 1)
@@ -172,6 +182,8 @@ SELECT kind || ' ' || resource.id
         SELECT 'refund', account_id, id, tenant_id, provider_id FROM pix_refunds
          UNION ALL
         SELECT 'key', account_id, id, tenant_id, provider_id FROM pix_keys
+         UNION ALL
+        SELECT 'code', account_id, id, tenant_id, provider_id FROM pix_qrcodes
          UNION ALL
         SELECT 'event', account_id, id, tenant_id, NULL FROM events
          UNION ALL

@@ -9,7 +9,7 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import bank, directory, keys, kyc, money, network, pix, refunds
+from lastro.checker import bank, directory, keys, kyc, money, network, pix, qrcodes, refunds
 from lastro.checker.invariants import Invariant
 
 EVERY: tuple[Invariant, ...] = (
@@ -17,6 +17,7 @@ EVERY: tuple[Invariant, ...] = (
     *pix.INVARIANTS,
     *refunds.INVARIANTS,
     *keys.INVARIANTS,
+    *qrcodes.INVARIANTS,
     *bank.INVARIANTS,
     *kyc.INVARIANTS,
 )

@@ -1,0 +1,59 @@
+"""Q: the text of a code says what the code is; a charge has one address and is paid once, in time, to the centavo."""
+
+from lastro.checker.invariants import Invariant
+
+# What a text must contain, with the lengths counted here; the checksum is judged by the tests' other readers.
+_TEXTS = """
+SELECT code.id::text
+  FROM (SELECT *, div(amount_centavos, 100) || '.' || lpad((amount_centavos % 100)::text, 2, '0') AS reais
+          FROM pix_qrcodes) code
+ WHERE text !~ '^000201[ -~]*6304[0-9A-F]{4}$'
+    OR length(text) > 512
+    OR CASE type
+       WHEN 'STATIC' THEN position('01' || lpad(length(key_value)::text, 2, '0') || key_value IN text) = 0
+                          OR position('05' || length(txid) || txid || '6304' IN text) = 0
+                          OR txid !~ '^[A-Za-z0-9]{25}$'
+                          OR position(coalesce('530398654' || lpad(length(reais)::text, 2, '0') || reais, '5303986')
+                                      || '5802BR' IN text) = 0
+       WHEN 'DYNAMIC' THEN position('/' || location_token || '5204' IN text) = 0
+                           OR position('5303986' || '5802BR' IN text) = 0
+                           OR txid !~ '^[A-Za-z0-9]{26,35}$'
+       ELSE TRUE END
+"""
+
+_ADDRESSES = """
+SELECT coalesce(code.id, location.qrcode_id)::text
+  FROM (SELECT * FROM pix_qrcodes WHERE type = 'DYNAMIC') code
+  FULL JOIN qrcode_locations location ON location.token = code.location_token
+ WHERE (code.account_id, code.id) IS DISTINCT FROM (location.account_id, location.qrcode_id)
+"""
+
+_PAID = """
+SELECT code.id || ' was not paid by what it names'
+  FROM pix_qrcodes code
+  LEFT JOIN pix_transfers transfer ON transfer.account_id = code.account_id AND transfer.id = code.transfer_id
+ WHERE code.transfer_id IS NOT NULL
+   AND ((transfer.txid, transfer.amount_centavos) IS DISTINCT FROM (code.txid, code.amount_centavos)
+        OR transfer.created_at >= code.expires_at
+        OR code.paid_at IS NULL OR code.paid_at < code.created_at)
+UNION ALL
+SELECT transfer.id || ' came for a charge that does not name it'
+  FROM pix_transfers transfer
+  JOIN pix_qrcodes code ON code.account_id = transfer.account_id AND code.txid = transfer.txid
+ WHERE code.type = 'DYNAMIC' AND code.transfer_id IS DISTINCT FROM transfer.id
+"""
+
+_KEYS = """
+SELECT code.id::text
+  FROM pix_qrcodes code
+ WHERE NOT EXISTS (SELECT FROM pix_keys key
+                    WHERE key.account_id = code.account_id AND key.key_value = code.key_value
+                      AND key.key_type = code.key_type)
+"""
+
+INVARIANTS = (
+    Invariant("Q1", "The text of a code holds its key or its address, its txid and its amount.", _TEXTS),
+    Invariant("Q3", "A charge has one address of its own, and each address leads to a charge.", _ADDRESSES),
+    Invariant("Q4", "A charge is paid once at most: by a transfer of its txid and amount, in time.", _PAID),
+    Invariant("Q5", "A code shows a key that its account had.", _KEYS),
+)
