@@ -30,6 +30,7 @@ from lastro.cli import app
 from lastro.errors import ErrorCode
 from lastro.http import ApiRoute
 from lastro.jsonapi.errors import STATUS
+from lastro.kyc import states as kyc
 from lastro.pix.payments import states as payments
 from lastro.pix.transfers.acceptance import RECEIVED
 from lastro.settings import Settings
@@ -146,20 +147,18 @@ def test_every_permission_stands_in_the_api_and_no_other() -> None:
 
 
 def test_every_event_stands_in_the_api_and_no_other() -> None:
-    there = (
-        {edge.emits for edge in accounts.EDGES.values()} | {edge.emits for edge in payments.EDGES.values()} | {RECEIVED}
-    )
-    told = {cell for cell in first_cells("docs/api.md") if re.fullmatch(r"[a-z]+(\.[a-z]+)+", cell)}
+    there = {edge.emits for states in (accounts, kyc, payments) for edge in states.EDGES.values()} | {RECEIVED}
+    told = {cell for cell in first_cells("docs/api.md") if re.fullmatch(r"[a-z]+(\.[a-z_]+)+", cell)}
     assert told == there - {None}
 
 
 def test_every_status_stands_in_the_api() -> None:
     cells = first_cells("docs/api.md")
-    for status in (*accounts.AccountStatus, *payments.PaymentStatus):
+    for status in (*accounts.AccountStatus, *kyc.KycStatus, *payments.PaymentStatus):
         assert status in cells
 
 
-@pytest.mark.parametrize("states", [accounts, payments])
+@pytest.mark.parametrize("states", [accounts, kyc, payments])
 def test_the_drawings_of_the_lives_are_those_of_the_code(states: Any) -> None:
     drawing = str(states.__doc__).split("\n\n", 1)[1].strip("\n")
     assert drawing.rstrip() in {fence.text.rstrip() for fence in fences(read("docs/api.md"))}

@@ -3,5 +3,5 @@ from build import Tenant
 
 async def test_smoke(tenant: Tenant) -> None:
     account = await tenant.account()
-    print(await account.kyc())
+
     assert (await account.kyc())["status"] == "APPROVED"
