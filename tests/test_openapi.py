@@ -10,7 +10,7 @@ import httpx
 import jsonschema
 import pytest
 
-from build import API, JOAO, Account, Answered, Tenant, World
+from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World
 from lastro.app import ROUTERS, create_app, serving
 from lastro.auth.permissions import Permission
 from lastro.errors import ErrorCode
@@ -185,6 +185,15 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     await caller.call("GET", "/accounts/{account_id}", account.id)
     await caller.call("PATCH", "/accounts/{account_id}", account.id, body=change)
     await caller.call("GET", "/accounts/{account_id}", account.id)
+    fresh = await caller.call(
+        "POST", "/accounts", body={"data": {"type": "accounts", "attributes": tenant.application()}}
+    )
+    await caller.call("GET", "/accounts/{account_id}/kyc", fresh.id)
+    papers = {"documents": [{"type": "RG", "front": TINY_PICTURE, "back": None}]}
+    await caller.call(
+        "POST", "/accounts/{account_id}/kyc", fresh.id, body={"data": {"type": "kyc", "attributes": papers}}
+    )
+    await caller.call("GET", "/accounts/{account_id}/kyc", account.id)
     await caller.call("POST", "/accounts/{account_id}/block", empty.id)
     await caller.call("POST", "/accounts/{account_id}/unblock", empty.id)
     await caller.call("POST", "/accounts/{account_id}/close", empty.id)
@@ -232,7 +241,8 @@ async def test_what_is_really_refused_is_what_is_described(
         refused += [await caller.call(method, template, "1"), await caller.call(method, template, *nobody)]
 
     statuses = [each.status for each in refused]
-    assert statuses[:6] == [401, 403, 400, 400, 415, 413]
+    documents = method == "POST" and path.endswith("/kyc")  # the one place that takes more
+    assert statuses[:6] == [401, 403, 400, 400, 415, 400 if documents else 413]
     assert all(each.body["statusCode"] == each.status for each in refused)
 
 

@@ -132,3 +132,34 @@ curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/qr-codes/decode' \
 }
 }
 }'
+
+# send_kyc
+curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/accounts/550e8400-e29b-41d4-a716-446655440100/kyc' \
+-H 'Authorization: Bearer SEU_TOKEN' \
+-H 'Content-Type: application/json' \
+-d '{
+"data": {
+"type": "kyc",
+"attributes": {
+"documents": [
+{
+"type": "RG",
+"front": "...",
+"back": "..."
+},
+{
+"type": "SELFIE",
+"front": "..."
+},
+{
+"type": "PROOF_OF_ADDRESS",
+"front": "..."
+}
+]
+}
+}
+}'
+
+# get_kyc
+curl 'https://baas.stg.catalisa.app/baas/api/v1/accounts/550e8400-e29b-41d4-a716-446655440100/kyc' \
+-H 'Authorization: Bearer SEU_TOKEN'

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from build import Account, Answered, Tenant, World, a_cnpj, until
+from build import TINY_PICTURE, Account, Answered, Tenant, World, a_cnpj, until
 from lastro import demo
 
 HERE = Path(__file__).parent
@@ -36,6 +36,8 @@ NAMES = (
     "delete_key",
     "make_qrcode",
     "decode_qrcode",
+    "send_kyc",
+    "get_kyc",
 )
 # What an answer may hold beside what the documentation prints.
 EXTRAS = {
@@ -46,6 +48,8 @@ EXTRAS = {
     "data.attributes.txid",
     "data.attributes.status",
     "data.attributes.automaticPix",
+    "data.attributes.reviewNote",
+    "data.attributes.documents.reviewedAt",
     "meta.hasNextPage",
     "meta.hasPreviousPage",
     "links.first",
@@ -119,6 +123,7 @@ async def no_account_of_the_sample(tenant_demo: Tenant) -> AsyncIterator[None]:
         open_one = data["attributes"]["status"] != "CLOSED"
         if open_one and data["attributes"]["holderDocument"] == "12.345.678/0001-90":
             account = Account(tenant_demo, data["id"])
+            await account.is_approved()
             await until(lambda account=account: account.has_status("ACTIVE"))  # type: ignore[misc]
             assert (await tenant_demo.post(f"/accounts/{data['id']}/close")).status == 200
 
@@ -337,6 +342,34 @@ async def test_the_truncated_qr_code_of_the_documentation_is_refused_as_such(ten
     assert answered.pointers == ["/data/attributes/qrCodeText"]
 
 
+async def test_the_documents_of_the_sample_are_approved(tenant_demo: Tenant) -> None:
+    """With pictures in place of the dots: what the documentation prints is no base64."""
+    wanted = sample("send_kyc")
+    for each in wanted.body["data"]["attributes"]["documents"]:
+        each |= {name: TINY_PICTURE for name in ("front", "back") if name in each}
+    started = (await tenant_demo.get(f"/accounts/{demo.ACCOUNT}/kyc")).attributes
+    assert started["status"] == "REQUIRES_UPDATE"
+    for word in ("RG", "SELFIE", "PROOF_OF_ADDRESS"):
+        assert word in started["reviewNote"]
+    assert "ARTICLES_OF_INCORPORATION" not in started["reviewNote"]
+
+    sent = await replay(tenant_demo, wanted)
+
+    assert_as_documented(sent, wanted)
+    assert sent.json()["data"]["id"] == wanted.answer["data"]["id"] == str(demo.KYC_FILE)
+    assert sent.json()["data"]["attributes"]["status"] == "PENDING"
+    account = Account(tenant_demo, str(demo.ACCOUNT))
+
+    async def approved() -> bool:
+        return bool((await account.kyc())["status"] == "APPROVED")
+
+    await until(approved)
+    read = await replay(tenant_demo, sample("get_kyc"))
+    assert_as_documented(read, sample("get_kyc"))
+    assert {each["status"] for each in read.json()["data"]["attributes"]["documents"]} == {"APPROVED"}
+    assert (await replay(tenant_demo, wanted)).status_code == 409
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.usefixtures("no_account_of_the_sample", "no_key_of_the_sample")
 async def test_every_printed_command_runs(world: World, tenant_demo: Tenant) -> None:
@@ -345,12 +378,13 @@ async def test_every_printed_command_runs(world: World, tenant_demo: Tenant) -> 
     again, _ = await run_curl(world, printed_commands()["create_account"])
 
     statuses = {name: status for name, (status, _) in ran.items()}
-    # Closing runs too: what it answers is that the demo account holds money. The code to read is printed with dots.
-    # The documented key can be deleted once in the life of a demo.
+    # Closing runs too: what it answers is that the demo account holds money. The code to read is printed with dots;
+    # three dots are no picture, and an approved file wants none. The documented key can be deleted once in a demo.
+    assert statuses.pop("send_kyc") in {409, 422}
     otherwise = {"close_account": 409, "decode_qrcode": 422} | (
         {} if key["status"] == "ACTIVE" else {"delete_key": 404}
     )
-    assert statuses == {name: sample(name).status for name in NAMES} | otherwise
+    assert statuses == {name: sample(name).status for name in set(NAMES) - {"send_kyc"}} | otherwise
     assert again == 409
     assert ran["register_key"][1]["data"]["attributes"]["status"] == "ACTIVE"
     assert ran["delete_key"][1] is None or key["status"] == "INACTIVE"
