@@ -240,7 +240,9 @@ async def running(
     """A simulator on this database, mounted as `lastro dev` mounts it. `deliver_to` may point to nobody."""
     lastro, clock = lastro or Receiver(), Clock()
     async with served(lastro) as lastro_address:
-        settings = SimulatorSettings(database_url, SECRET, deliver_to or lastro_address, limit_lookups, customer_tokens)
+        settings = SimulatorSettings(
+            database_url, SECRET, deliver_to or lastro_address, limit_lookups, customer_tokens=customer_tokens
+        )
         simulator = Simulator(settings, clock)
         parent = FastAPI()
         parent.mount("/simulator", simulator.app)

@@ -15,8 +15,8 @@ Attributes = TypeVar("Attributes", bound=BaseModel)
 
 
 def _wire_name(name: str) -> str:
-    """`to_camel` would say e2EId; the contract says e2eId."""
-    return to_camel(name).replace("e2E", "e2e")
+    """`to_camel` would say e2EId; the contract says e2eId, and lookupE2eId follows from it."""
+    return to_camel(name).replace("2E", "2e")
 
 
 def _absent(value: object) -> bool:

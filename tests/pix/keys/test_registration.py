@@ -81,7 +81,7 @@ class Directory:
     async def find_key(self, *_: Any, **__: Any) -> Any:
         raise AssertionError
 
-    settle = outcome_of = give_back = open_account = find_key
+    settle = outcome_of = give_back = open_account = submit_kyc = find_key
 
 
 @pytest.fixture

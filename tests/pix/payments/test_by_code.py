@@ -1,13 +1,17 @@
-"""Payments by QR code: the code says to whom; what it fixes is enforced; a charge is paid once, also inside the bank."""
+"""Payments by QR code: the code says to whom; what it fixes is enforced; a charge is paid once, inside the bank too."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.orm import make_transient
 
 from build import JOAO, Account, Answered, Tenant, World, until
+from lastro.pix.lookups import service
+from lastro.pix.lookups.models import PixLookup
 from pix.qrcodes.codes import Receiver, a_receiver
 
 
@@ -228,10 +232,11 @@ async def test_a_lookup_that_is_older_than_15_minutes_is_too_old(payer: Account,
     asked = {"keyType": "CPF", "keyValue": JOAO, "accountId": payer.id}
     e2e_id = (await payer.tenant.post("/pix/keys/lookup", "pix-key-lookup", asked)).attributes["e2eId"]
     async with world.bank.db.transaction() as tx:
-        await tx.execute(
-            text("UPDATE pix_lookups SET created_at = created_at - interval '16 minutes' WHERE e2e_id = :id"),
-            {"id": e2e_id},
-        )
+        found = (await tx.execute(select(PixLookup).where(PixLookup.e2e_id == e2e_id))).scalar_one()
+        await service.use_up(tx, [(found.account_id, found.e2e_id)])
+        make_transient(found)
+        found.created_at -= timedelta(minutes=16)
+        tx.add(found)
 
     refused = await payer.pays(1, extra={"lookupE2eId": e2e_id})
 
