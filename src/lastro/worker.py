@@ -98,8 +98,14 @@ class Worker:
         """Claim what is due and try to keep it. Says how many promises were claimed."""
         async with self._bank.db.transaction() as tx:
             claimed = await queue.claim(tx, worker=number, low_water=self._low_water.mark)
-        for topic, group in groupby(sorted(claimed, key=lambda each: each.topic), key=lambda each: each.topic):
-            await self._keep(topic, list(group), number)
+        groups = groupby(sorted(claimed, key=lambda each: each.topic), key=lambda each: each.topic)
+        # Side by side: a directory that is slow must not keep payments waiting that were claimed with its keys.
+        done = await asyncio.gather(
+            *(self._keep(topic, list(group), number) for topic, group in groups), return_exceptions=True
+        )
+        for failure in done:
+            if failure is not None:
+                raise failure
         return len(claimed)
 
     async def _keep(self, topic: str, claimed: Sequence[Claimed], number: int) -> None:

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from build import Tenant, World
+from lastro.errors import Unavailable
 from lastro.pix.keys import service
 from lastro.pix.keys.possession import code_of as code_for
 from lastro.pix.keys.possession import proves
+from lastro.values.text import Text
 from pix.keys.customers import (
     a_phone,
     an_address,
@@ -252,6 +254,25 @@ async def test_a_code_with_an_idempotency_key_is_answered_twice_alike(tenant: Te
     other = await type_code(tenant, asked.id, wrong(code), headers=headers)
     assert other.status == 422
     assert other.pointers == ["Idempotency-Key"]
+
+
+async def test_a_repetition_of_a_code_finds_what_was_never_answered(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, address = await tenant.account(), an_address()
+    asked = await register(account, "EMAIL", address)
+    code = await code_of(tenant, asked.id, address)
+    headers = {"idempotency-key": "crashed"}
+
+    async def crash(*_: object) -> None:
+        raise Unavailable(Text("", ""))
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(service, "_outcome", crash)
+        assert (await type_code(tenant, asked.id, code, headers=headers)).status == 503
+
+    assert (await type_code(tenant, asked.id, wrong(code), headers=headers)).status == 409
+    assert (await type_code(tenant, asked.id, code, headers=headers)).status == 200
 
 
 async def test_a_simulated_customer_types_the_code_himself(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

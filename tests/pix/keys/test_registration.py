@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from conftest import Urls, settings_for
+from lastro import worker
 from lastro.accounts.models import Account
 from lastro.auth.caller import Caller
 from lastro.bank import Bank
@@ -21,11 +22,13 @@ from lastro.pix.keys.models import KeyHolder, PixKeyRow
 from lastro.pix.keys.order import Registration
 from lastro.pix.keys.possession import code_of
 from lastro.pix.keys.states import KeyStage
+from lastro.pix.payments.acceptance import SETTLE
 from lastro.providers.protocol import Holder, Notification
 from lastro.values.bank_account import BankAccount
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.text import Text
 from lastro.wiring import House, build
+from lastro.worker import Worker
 from pix.payments.test_acceptance import Shop
 
 NOTHING = Text("", "")
@@ -440,3 +443,29 @@ async def test_of_two_accounts_that_want_one_key_exactly_one_gets_it_fifty_times
 async def holders_of(shop: Shop, value: str) -> list[UUID]:
     async with shop.house.bank.db.transaction() as tx:
         return list((await tx.execute(select(KeyHolder.key_id).where(KeyHolder.key_value == value))).scalars())
+
+
+async def test_a_slow_directory_keeps_no_payment_waiting_that_was_claimed_with_its_keys(
+    shop: Shop, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account_id = await shop.account(100)
+    await shop.accept(shop.order(account_id, 10))
+    key_id = await ask(shop, account_id)
+    settled = asyncio.Event()
+
+    async def settle(_bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
+        settled.set()
+        return [Waiting(each, "not now") for each in claimed]
+
+    async def wait_for_the_payment() -> None:
+        async with asyncio.timeout(2):
+            await settled.wait()
+
+    monkeypatch.setattr(worker, "HANDLERS", {**worker.HANDLERS, SETTLE: settle})
+    directory.meanwhile = wait_for_the_payment
+    async with shop.house.bank.db.transaction() as tx:
+        await tx.execute(text("UPDATE outbox SET due_at = clock_timestamp()"))
+
+    assert await Worker(shop.house.bank, "").tick(1) == 2
+
+    assert (await key(shop, key_id)).stage is KeyStage.ACTIVE
