@@ -35,7 +35,9 @@ PROMISED = {
     "POST /pix/transfers/:id/refund": "BAAS_PIX_REFUND",
     "POST /pix/keys": "BAAS_PIX_KEYS_CREATE",
     "GET /pix/keys": "BAAS_PIX_KEYS_READ",
+    "GET /pix/keys/:id": "BAAS_PIX_KEYS_READ",
     "DELETE /pix/keys/:id": "BAAS_PIX_KEYS_DELETE",
+    "POST /pix/keys/:id/confirm": "BAAS_PIX_KEYS_CREATE",
     "POST /pix/keys/lookup": "BAAS_PIX_KEYS_READ",
     "POST /pix/qrcode": "BAAS_PIX_QRCODE_CREATE",
     "GET /pix/qrcode/:id": "BAAS_PIX_QRCODE_READ",
@@ -190,6 +192,12 @@ def test_the_ids_of_the_routes_are_seen() -> None:
         ("GET /pix/payments", "filter[accountId]"),
         ("GET /pix/payments", "page[after]"),
         ("GET /pix/transfers/:id", "transfer_id"),
+        ("POST /pix/keys", "accountId"),
+        ("GET /pix/keys", "filter[accountId]"),
+        ("DELETE /pix/keys/:id", "key_id"),
+        ("POST /pix/keys/:id/confirm", "key_id"),
+        ("POST /pix/qrcode", "accountId"),
+        ("GET /pix/qrcode/:id", "qrcode_id"),
     }
 
 
@@ -218,7 +226,7 @@ async def test_a_route_opens_to_its_permission_and_to_no_other(call: Call, keyri
 
 @dataclass
 class Household:
-    """A tenant's account, a payment that it sent and a transfer that it received."""
+    """A tenant's account, a payment that it sent, a transfer that it received and a key."""
 
     tenant: Tenant
     account: Account
@@ -227,7 +235,9 @@ class Household:
 
     async def seen(self) -> Any:
         """Everything that the tenant can see of itself."""
-        return [(await self.tenant.get(path)).data for path in ("/accounts", "/pix/payments", "/pix/transfers")]
+        return [
+            (await self.tenant.get(path)).data for path in ("/accounts", "/pix/payments", "/pix/transfers", "/pix/keys")
+        ]
 
 
 async def household(tenant: Tenant) -> Household:
@@ -235,6 +245,8 @@ async def household(tenant: Tenant) -> Household:
     payment = await account.pays(1.00)
     paid = await account.payment_becomes(payment.id, "COMPLETED")
     (transfer,) = (await tenant.get("/pix/transfers")).data
+    key = await tenant.post("/pix/keys", "pix-keys", {"accountId": account.id, "keyType": "EVP"})
+    code = await tenant.post("/pix/qrcode", "pix-qrcode", {"accountId": account.id, "type": "STATIC"})
     return Household(
         tenant,
         account,
@@ -244,6 +256,8 @@ async def household(tenant: Tenant) -> Household:
             "filter[accountId]": account.id,
             "payment_id": payment.id,
             "transfer_id": transfer["id"],
+            "key_id": key.id,
+            "qrcode_id": code.id,
             "providerId": str(tenant.provider_id),
             "filter[providerId]": str(tenant.provider_id),
             "page[after]": "see below",
@@ -280,6 +294,7 @@ def sample(call: Call, own: Household) -> Any:
         "metadata": {"a": 1},
         "keyType": "EMAIL",
         "keyValue": f"{uuid4().hex}@empresa.example",
+        "code": "123456",
     }
 
     def made(name: str, node: Any) -> Any:
@@ -291,6 +306,8 @@ def sample(call: Call, own: Household) -> Any:
         if "properties" in node:
             required = node.get("required", [])
             wanted = required if name != "attributes" or required else node["properties"]
+            if "keyType" in wanted:  # for the type of the specimen, the value is required
+                wanted = [*dict.fromkeys([*wanted, "keyValue"])]
             return {each: made(each, node["properties"][each]) for each in wanted}
         if "const" in node or "enum" in node:
             return node.get("const") or node["enum"][0]
@@ -408,7 +425,13 @@ async def test_a_list_holds_nothing_of_a_stranger(call: Call, own: Household, th
 
 
 async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Household) -> None:
-    kinds = {"/accounts": "account_id", "/pix/payments": "payment_id", "/pix/transfers": "transfer_id"}
+    kinds = {
+        "/accounts": "account_id",
+        "/pix/payments": "payment_id",
+        "/pix/transfers": "transfer_id",
+        "/pix/keys": "key_id",
+        "/pix/qrcode": "qrcode_id",
+    }
 
     found = {
         (path, name): (await own.tenant.get(f"{path}/{own.ids[name]}")).status
