@@ -17,6 +17,10 @@ from lastro.accounts.models import Account
 from lastro.accounts.states import AccountStatus
 from lastro.auth.permissions import Permission
 from lastro.auth.tokens import NewToken, issue
+from lastro.kyc import resources as kyc
+from lastro.kyc.models import KycFile
+from lastro.kyc.resources import file_id
+from lastro.kyc.states import KycStatus
 from lastro.ledger.book import Holdings
 from lastro.pix.parties import packed
 from lastro.pix.transfers import resources as transfers
@@ -162,6 +166,7 @@ def _tables(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[An
     columns = "id tenant_id provider_id holder_name holder_document holder_document_type type status branch"
     columns += " account_number currency version created_at updated_at"
     yield "accounts", columns, [tuple(getattr(each.account, name) for name in columns.split()) for each in funded]
+    yield from _approvals(funded)
     columns = "provider_id holder_document account_id"
     yield "open_accounts", columns, [(PROVIDER, each.account.holder_document, each.account.id) for each in funded]
     columns = "provider_id branch account_number account_id"
@@ -170,6 +175,18 @@ def _tables(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[An
     columns = "account_id available_centavos in_transit_centavos seq"
     yield "balances", columns, [(each.account.id, FUNDS.centavos, 0, 1) for each in funded]
     yield from _history(funded)
+
+
+def _approvals(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[Any, ...]]]]:
+    """Who holds the accounts was approved; the documents themselves are nobody's concern here."""
+    columns = "account_id id tenant_id status submission approved_at version created_at updated_at"
+    files = [(each.account.id, file_id(each.account.id), TENANT, "APPROVED", 1, AT, 3, AT, AT) for each in funded]
+    yield "kyc_files", columns, files
+    columns = "account_id number id tenant_id holder_name verdict decided_at created_at"
+    submissions = [
+        (each.account.id, 1, each.transfer.id, TENANT, each.account.holder_name, "APPROVED", AT, AT) for each in funded
+    ]
+    yield "kyc_submissions", columns, submissions
 
 
 def _history(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[Any, ...]]]]:
@@ -202,7 +219,9 @@ def _history(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[A
 def _events(each: _Funded) -> Iterator[tuple[Any, ...]]:
     empty = Holdings(available=Money(0), in_transit=Money(0), seq=0)
     account, transfer = each.account, each.transfer
+    file = KycFile(id=file_id(account.id), status=KycStatus.APPROVED, created_at=AT, updated_at=AT)
     told = (
+        ("account.kyc.approved", file.id, 3, kyc.resource(account, file, [])),
         ("account.activated", account.id, 2, accounts.resource(account, empty)),
         ("pix.transfer.received", transfer.id, 1, transfers.resource(transfer)),
     )

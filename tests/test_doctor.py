@@ -113,10 +113,10 @@ async def patient(ward: Postgres, gateway: str) -> Patient:
 async def test_a_healthy_setup_is_all_good(patient: Patient) -> None:
     findings = await patient.examined()
     assert bad(findings) == []
-    assert len(findings) == 14
+    assert len(findings) == 15
     without_simulator = await patient.examined(simulator_database_url=None)
     assert bad(without_simulator) == []
-    assert len(without_simulator) == 13
+    assert len(without_simulator) == 14
 
 
 @pytest.mark.parametrize(

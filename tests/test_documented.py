@@ -30,9 +30,16 @@ from lastro.cli import app
 from lastro.errors import ErrorCode
 from lastro.http import ApiRoute
 from lastro.jsonapi.errors import STATUS
+from lastro.kyc import states as kyc
+from lastro.pix.keys import states as keys
 from lastro.pix.payments import states as payments
+from lastro.pix.qrcodes import states as qrcodes
+from lastro.pix.qrcodes.charges import PAID
+from lastro.pix.refunds import states as refunds
 from lastro.pix.transfers.crediting import RECEIVED
 from lastro.settings import Settings
+
+LIVES = (accounts, kyc, keys, payments, refunds)
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOKS = ("README.md", "README.pt-BR.md", "CHANGELOG.md", "docs/api.md", "docs/operations.md", "docs/network.md")
@@ -146,20 +153,25 @@ def test_every_permission_stands_in_the_api_and_no_other() -> None:
 
 
 def test_every_event_stands_in_the_api_and_no_other() -> None:
-    there = (
-        {edge.emits for edge in accounts.EDGES.values()} | {edge.emits for edge in payments.EDGES.values()} | {RECEIVED}
-    )
-    told = {cell for cell in first_cells("docs/api.md") if re.fullmatch(r"[a-z]+(\.[a-z]+)+", cell)}
+    there = {edge.emits for states in LIVES for edge in states.EDGES.values()} | {RECEIVED, PAID}
+    told = {cell for cell in first_cells("docs/api.md") if re.fullmatch(r"[a-z]+(\.[a-z_]+)+", cell)}
     assert told == there - {None}
 
 
 def test_every_status_stands_in_the_api() -> None:
     cells = first_cells("docs/api.md")
-    for status in (*accounts.AccountStatus, *payments.PaymentStatus):
+    for status in (
+        *accounts.AccountStatus,
+        *kyc.KycStatus,
+        *keys.KeyStatus,
+        *qrcodes.QrCodeStatus,
+        *payments.PaymentStatus,
+        *refunds.RefundStatus,
+    ):
         assert status in cells
 
 
-@pytest.mark.parametrize("states", [accounts, payments])
+@pytest.mark.parametrize("states", LIVES)
 def test_the_drawings_of_the_lives_are_those_of_the_code(states: Any) -> None:
     drawing = str(states.__doc__).split("\n\n", 1)[1].strip("\n")
     assert drawing.rstrip() in {fence.text.rstrip() for fence in fences(read("docs/api.md"))}

@@ -274,6 +274,7 @@ ROWS: Mapping[str, tuple[str, Callable[[Account], dict[str, Any]]]] = {
             "recipientKeyValue": JOAO,
         },
     ),
+    "keys": ("POST /pix/keys", lambda account: {"accountId": account.id, "keyType": "EVP"}),
 }
 
 
@@ -310,7 +311,7 @@ async def test_nothing_is_assigned_that_was_not_asked_for(tenant: Tenant, name: 
 
     for route, attributes in ROWS.values():
         method, _, path = route.partition(" ")
-        kind = "pix-payments" if "pix" in path else "accounts"
+        kind = {"/pix/payments": "pix-payments", "/pix/keys": "pix-keys"}.get(path, "accounts")
         body = {"data": {"type": kind, "attributes": attributes(account) | {name: "ACTIVE"}}}
         refused = await tenant.call(method, path.format(account.id), body)
         assert (refused.status, refused.code) == (400, "VALIDATION")

@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.routing import Route
 
-from build import API, JOAO, Account, Answered, Tenant, World, a_cnpj
+from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World, a_cnpj
 from lastro.app import ROUTERS, api_routes, create_app
 from lastro.auth.permissions import Permission
 from lastro.http import ApiRoute
@@ -292,6 +292,7 @@ def sample(call: Call, own: Household) -> Any:
         "recipientKeyValue": JOAO,
         "amount": 1.00,
         "metadata": {"a": 1},
+        "documents": [{"type": "SELFIE", "front": TINY_PICTURE}],
         "keyType": "EMAIL",
         "keyValue": f"{uuid4().hex}@empresa.example",
         "code": "123456",

@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
-from build import API, SIMULATOR, until
+from build import ALL_PAPERS, API, SIMULATOR, TINY_PICTURE, until
 from conftest import ENCRYPTION_KEYS, PASSWORD, Urls
 from lastro.embedded import Postgres
 
@@ -124,6 +124,7 @@ async def test_a_bank_starts_from_nothing_and_stops_in_order(site: Site) -> None
         assert "lastro_http_requests_total" in (await client.get("/metrics")).text
 
         assert "hold" in await site.run("check", "--quiesced")
+        assert "Nothing" in await site.run("reseal")
         listed = await site.run("tokens", "list", tenant)
         token_id = token.split("_")[2]
         assert token_id in listed
@@ -144,7 +145,7 @@ async def answers(client: httpx.AsyncClient, path: str) -> bool:
 
 
 async def walk(client: httpx.AsyncClient, provider: str, token: str, simulator: str) -> None:
-    """Open an account, put money in, send a Pix to a magic key, see it come back."""
+    """Open an account with its documents, put money in, send a Pix to a magic key, see it come back."""
     client.headers["authorization"] = f"Bearer {token}"
 
     async def post(path: str, kind: str, attributes: dict[str, Any]) -> Any:
@@ -162,6 +163,12 @@ async def walk(client: httpx.AsyncClient, provider: str, token: str, simulator: 
             "holderDocumentType": "CNPJ",
         },
     )
+
+    papers = {"documents": [{"type": each, "front": TINY_PICTURE} for each in ALL_PAPERS]}
+    sent = await client.post(
+        f"{API}/accounts/{account['id']}/kyc", json={"data": {"type": "kyc", "attributes": papers}}
+    )
+    assert sent.status_code == 200, sent.text
 
     async def shows(path: str, name: str, value: Any) -> bool:
         return bool((await client.get(f"{API}{path}")).json()["data"]["attributes"][name] == value)

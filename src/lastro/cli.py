@@ -322,6 +322,15 @@ def check(
 
 
 @app.command()
+def reseal() -> None:
+    """Put under the newest of LASTRO_ENCRYPTION_KEYS whatever an older one sealed."""
+    from lastro.kyc import resealing
+
+    done = _in_the_bank(lambda house: resealing.reseal(house.bank))
+    typer.echo(f"Resealed {done} images." if done else "Nothing was sealed under an older key.")
+
+
+@app.command()
 def doctor() -> None:
     """Say what is wrong with a setup, and what would mend it."""
     from lastro.doctor import examine

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from lastro.database import APPLICATION_ROLE
+from lastro.keyring import KeyRing
 from lastro.migrations import configuration
 from lastro.settings import Settings
 
@@ -146,7 +147,7 @@ async def _bank(connection: AsyncConnection, settings: Settings) -> list[Finding
     schema = await _schema(connection, settings)
     findings.append(schema)
     if may_serve and schema.good:
-        findings += [await _alerts(connection), await _promises(connection)]
+        findings += [await _alerts(connection), await _promises(connection), await _keys(connection, settings)]
         findings += await _tenants(connection)
     return findings
 
@@ -249,6 +250,20 @@ async def _promises(connection: AsyncConnection) -> Finding:
             "run: lastro worker (or look into its log for why it does not keep up)",
         )
     return Finding(True, f"promises are kept in time ({facts['due']} due)")
+
+
+async def _keys(connection: AsyncConnection, settings: Settings) -> Finding:
+    """Whether everything that lies sealed opens with the keys at hand, and whether a key could be retired."""
+    ring = KeyRing.parse(settings.encryption_keys.get_secret_value())
+    facts = await _row(connection, "SELECT array_agg(DISTINCT key_id) AS used FROM kyc_images")
+    used = set(facts["used"] or ())
+    if used - ring.names:
+        return Finding(
+            False,
+            f"documents are sealed under keys that are missing: {', '.join(sorted(used - ring.names))}",
+            "add them to LASTRO_ENCRYPTION_KEYS, behind the first; without them these documents are lost",
+        )
+    return Finding(True, f"every document opens ({len(used)} keys in use)")
 
 
 async def _tenants(connection: AsyncConnection) -> list[Finding]:

@@ -66,6 +66,29 @@ curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/payments' \
 curl 'https://baas.stg.catalisa.app/baas/api/v1/pix/payments?filter[accountId]=550e8400-e29b-41d4-a716-446655440100&filter[status]=COMPLETED' \
 -H 'Authorization: Bearer SEU_TOKEN'
 
+# register_key
+curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/keys' \
+-H 'Authorization: Bearer SEU_TOKEN' \
+-H 'Content-Type: application/json' \
+-d '{
+"data": {
+"type": "pix-keys",
+"attributes": {
+"accountId": "550e8400-e29b-41d4-a716-446655440100",
+"keyType": "EMAIL",
+"keyValue": "financeiro@empresa-abc.com.br"
+}
+}
+}'
+
+# list_keys
+curl 'https://baas.stg.catalisa.app/baas/api/v1/pix/keys?filter[accountId]=550e8400-e29b-41d4-a716-446655440100' \
+-H 'Authorization: Bearer SEU_TOKEN'
+
+# delete_key
+curl -X DELETE 'https://baas.stg.catalisa.app/baas/api/v1/pix/keys/550e8400-e29b-41d4-a716-446655440310' \
+-H 'Authorization: Bearer SEU_TOKEN'
+
 # look_up_key
 curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/keys/lookup' \
 -H 'Authorization: Bearer SEU_TOKEN' \
@@ -109,3 +132,34 @@ curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/qr-codes/decode' \
 }
 }
 }'
+
+# send_kyc
+curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/accounts/550e8400-e29b-41d4-a716-446655440100/kyc' \
+-H 'Authorization: Bearer SEU_TOKEN' \
+-H 'Content-Type: application/json' \
+-d '{
+"data": {
+"type": "kyc",
+"attributes": {
+"documents": [
+{
+"type": "RG",
+"front": "...",
+"back": "..."
+},
+{
+"type": "SELFIE",
+"front": "..."
+},
+{
+"type": "PROOF_OF_ADDRESS",
+"front": "..."
+}
+]
+}
+}
+}'
+
+# get_kyc
+curl 'https://baas.stg.catalisa.app/baas/api/v1/accounts/550e8400-e29b-41d4-a716-446655440100/kyc' \
+-H 'Authorization: Bearer SEU_TOKEN'

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from build import Account, Answered, Tenant, World, a_cnpj, until
+from build import TINY_PICTURE, Account, Answered, Tenant, World, a_cnpj, until
 from lastro import demo
 
 HERE = Path(__file__).parent
@@ -31,8 +31,13 @@ NAMES = (
     "send_payment",
     "list_payments",
     "look_up_key",
+    "register_key",
+    "list_keys",
+    "delete_key",
     "make_qrcode",
     "decode_qrcode",
+    "send_kyc",
+    "get_kyc",
 )
 # What an answer may hold beside what the documentation prints.
 EXTRAS = {
@@ -43,6 +48,8 @@ EXTRAS = {
     "data.attributes.txid",
     "data.attributes.status",
     "data.attributes.automaticPix",
+    "data.attributes.reviewNote",
+    "data.attributes.documents.reviewedAt",
     "meta.hasNextPage",
     "meta.hasPreviousPage",
     "links.first",
@@ -116,8 +123,24 @@ async def no_account_of_the_sample(tenant_demo: Tenant) -> AsyncIterator[None]:
         open_one = data["attributes"]["status"] != "CLOSED"
         if open_one and data["attributes"]["holderDocument"] == "12.345.678/0001-90":
             account = Account(tenant_demo, data["id"])
+            await account.is_approved()
             await until(lambda account=account: account.has_status("ACTIVE"))  # type: ignore[misc]
             assert (await tenant_demo.post(f"/accounts/{data['id']}/close")).status == 200
+
+
+@pytest.fixture
+async def no_key_of_the_sample(tenant_demo: Tenant) -> AsyncIterator[None]:
+    """The documented e-mail is nobody's key, before and after."""
+    address = sample("register_key").body["data"]["attributes"]["keyValue"]
+
+    async def forget() -> None:
+        for data in (await tenant_demo.get("/pix/keys?filter[keyType]=EMAIL&page[size]=100")).data:
+            if data["attributes"]["keyValue"] == address:
+                assert (await tenant_demo.call("DELETE", f"/pix/keys/{data['id']}")).status == 204
+
+    await forget()
+    yield
+    await forget()
 
 
 async def replay(tenant: Tenant, wanted: Sample) -> httpx.Response:
@@ -136,7 +159,7 @@ async def run_curl(world: World, words: list[str]) -> tuple[int, Any]:
     stdout, stderr = await process.communicate()
     assert process.returncode == 0, stderr
     body, _, status = stdout.decode().rpartition("\n")
-    return int(status), json.loads(body)
+    return int(status), json.loads(body) if body else None
 
 
 def test_there_is_a_command_and_a_sample_of_each_request() -> None:
@@ -262,6 +285,38 @@ async def test_the_key_of_the_sample_is_found(tenant_demo: Tenant) -> None:
     assert answered.json() == {"data": documented | {"attributes": documented["attributes"] | {"e2eId": None}}}
 
 
+@pytest.mark.usefixtures("no_key_of_the_sample")
+async def test_a_key_is_registered_and_its_code_typed_by_its_owner(tenant_demo: Tenant) -> None:
+    wanted = sample("register_key")
+
+    first = await replay(tenant_demo, wanted)
+    second = await replay(tenant_demo, wanted)
+
+    assert_as_documented(first, wanted)
+    assert set(shape(first.json())) == set(shape(wanted.answer))
+    attributes = first.json()["data"]["attributes"]
+    assert attributes | {"createdAt": ""} == wanted.answer["data"]["attributes"] | {"createdAt": ""}
+    assert first.json()["data"]["links"]["self"] == f"/baas/api/v1/pix/keys/{first.json()['data']['id']}"
+    assert (second.status_code, second.json()["code"]) == (409, "CONFLICT")
+
+
+async def test_the_keys_of_an_account_are_listed(tenant_demo: Tenant) -> None:
+    wanted = sample("list_keys")
+
+    answered = await replay(tenant_demo, wanted)
+
+    assert_as_documented(answered, wanted)
+    assert "73592014000115" in [data["attributes"]["keyValue"] for data in answered.json()["data"]]
+
+
+async def test_a_key_is_deleted_without_a_word(tenant_demo: Tenant) -> None:
+    made = await tenant_demo.post("/pix/keys", "pix-keys", {"accountId": str(demo.ACCOUNT), "keyType": "EVP"})
+
+    gone = await tenant_demo.call("DELETE", f"/pix/keys/{made.id}")
+
+    assert (gone.status, gone.response.content) == (sample("delete_key").status, b"")
+
+
 async def test_the_qr_code_of_the_sample_is_made_and_read_again(tenant_demo: Tenant) -> None:
     wanted, reading = sample("make_qrcode"), sample("decode_qrcode")
 
@@ -287,15 +342,51 @@ async def test_the_truncated_qr_code_of_the_documentation_is_refused_as_such(ten
     assert answered.pointers == ["/data/attributes/qrCodeText"]
 
 
+async def test_the_documents_of_the_sample_are_approved(tenant_demo: Tenant) -> None:
+    """With pictures in place of the dots: what the documentation prints is no base64."""
+    wanted = sample("send_kyc")
+    for each in wanted.body["data"]["attributes"]["documents"]:
+        each |= {name: TINY_PICTURE for name in ("front", "back") if name in each}
+    started = (await tenant_demo.get(f"/accounts/{demo.ACCOUNT}/kyc")).attributes
+    assert started["status"] == "REQUIRES_UPDATE"
+    for word in ("RG", "SELFIE", "PROOF_OF_ADDRESS"):
+        assert word in started["reviewNote"]
+    assert "ARTICLES_OF_INCORPORATION" not in started["reviewNote"]
+
+    sent = await replay(tenant_demo, wanted)
+
+    assert_as_documented(sent, wanted)
+    assert sent.json()["data"]["id"] == wanted.answer["data"]["id"] == str(demo.KYC_FILE)
+    assert sent.json()["data"]["attributes"]["status"] == "PENDING"
+    account = Account(tenant_demo, str(demo.ACCOUNT))
+
+    async def approved() -> bool:
+        return bool((await account.kyc())["status"] == "APPROVED")
+
+    await until(approved)
+    read = await replay(tenant_demo, sample("get_kyc"))
+    assert_as_documented(read, sample("get_kyc"))
+    assert {each["status"] for each in read.json()["data"]["attributes"]["documents"]} == {"APPROVED"}
+    assert (await replay(tenant_demo, wanted)).status_code == 409
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.usefixtures("no_account_of_the_sample")
+@pytest.mark.usefixtures("no_account_of_the_sample", "no_key_of_the_sample")
 async def test_every_printed_command_runs(world: World, tenant_demo: Tenant) -> None:
+    key = (await tenant_demo.get(sample("delete_key").path.removeprefix("/baas/api/v1"))).attributes
     ran = {name: await run_curl(world, words) for name, words in printed_commands().items()}
     again, _ = await run_curl(world, printed_commands()["create_account"])
 
     statuses = {name: status for name, (status, _) in ran.items()}
-    # Closing runs too: what it answers is that the demo account holds money. The code to read is printed with dots.
-    assert statuses == {name: sample(name).status for name in NAMES} | {"close_account": 409, "decode_qrcode": 422}
+    # Closing runs too: what it answers is that the demo account holds money. The code to read is printed with dots;
+    # three dots are no picture, and an approved file wants none. The documented key can be deleted once in a demo.
+    assert statuses.pop("send_kyc") in {409, 422}
+    otherwise = {"close_account": 409, "decode_qrcode": 422} | (
+        {} if key["status"] == "ACTIVE" else {"delete_key": 404}
+    )
+    assert statuses == {name: sample(name).status for name in set(NAMES) - {"send_kyc"}} | otherwise
     assert again == 409
+    assert ran["register_key"][1]["data"]["attributes"]["status"] == "ACTIVE"
+    assert ran["delete_key"][1] is None or key["status"] == "INACTIVE"
     payment_id = ran["send_payment"][1]["data"]["id"]
     await Account(tenant_demo, str(demo.ACCOUNT)).payment_becomes(payment_id, "COMPLETED")

@@ -173,6 +173,17 @@ async def test_a_removed_key_is_gone_and_may_be_removed_again(provider: Provider
         await find(provider, key, ispb=THEIR_ISPB)
 
 
+@pytest.mark.parametrize(
+    ("kind", "address"), [(KeyType.EMAIL, "ana@exemplo.com.br"), (KeyType.PHONE, "+5511912345678")]
+)
+async def test_a_code_reaches_its_address_once(world: World, provider: Provider, kind: KeyType, address: str) -> None:
+    key_id = uuid4()
+    for _ in range(2):
+        await provider.send_code(kind, address, code="012345", key_id=key_id, expires_at=datetime.now(UTC))
+    mail = (await world.steering.get("/mailbox", params={"to": address})).json()["messages"]
+    assert [(each["keyId"], each["code"]) for each in mail] == [(str(key_id), "012345")]
+
+
 async def test_a_payment_settles_and_its_outcome_can_be_asked_for(provider: Provider) -> None:
     order = await instruction(provider)
     (outcome,) = await provider.settle([order])

@@ -88,6 +88,9 @@ CALLS: dict[str, Callable[[Provider], Any]] = {
         OWNER, AccountType.CHECKING, ispb=OUR_ISPB, provider_id=uuid4(), request_id=uuid4()
     ),
     "remove_key": lambda it: it.remove_key(KEY, ispb=OUR_ISPB, request_id=uuid4()),
+    "send_code": lambda it: it.send_code(
+        KEY.kind, KEY.value, code="271828", key_id=uuid4(), expires_at=datetime.now(UTC)
+    ),
     "settle": lambda it: it.settle([order()]),
     "outcome_of": lambda it: it.outcome_of(EndToEndId(new_id())),
     "give_back": lambda it: it.give_back(

@@ -230,12 +230,17 @@ async def new_database(server: Server) -> str:
 
 @asynccontextmanager
 async def running(
-    database_url: str, *, limit_lookups: bool = False, lastro: Receiver | None = None, deliver_to: str | None = None
+    database_url: str,
+    *,
+    limit_lookups: bool = False,
+    lastro: Receiver | None = None,
+    deliver_to: str | None = None,
+    customer_tokens: tuple[str, ...] = (),
 ) -> AsyncIterator[World]:
     """A simulator on this database, mounted as `lastro dev` mounts it. `deliver_to` may point to nobody."""
     lastro, clock = lastro or Receiver(), Clock()
     async with served(lastro) as lastro_address:
-        settings = SimulatorSettings(database_url, SECRET, deliver_to or lastro_address, limit_lookups)
+        settings = SimulatorSettings(database_url, SECRET, deliver_to or lastro_address, limit_lookups, customer_tokens)
         simulator = Simulator(settings, clock)
         parent = FastAPI()
         parent.mount("/simulator", simulator.app)

@@ -93,6 +93,9 @@ class Decision(Strict):
     documents: tuple[DocumentVerdict, ...] = ()
 
 
+_APPROVED = Decision(status="APPROVED")
+
+
 @router.post("")
 async def submit(request: Request, network: TheNetwork) -> Response:
     """Take a submission in; brought again, it is the same."""
@@ -129,8 +132,10 @@ async def decide_due(tx: AsyncSession, now: datetime) -> bool:
     cases = (await tx.execute(due.limit(_AT_ONCE).with_for_update(skip_locked=True))).scalars().all()
     for case in cases:
         missing = _missing(case.documents, company=len(case.holder_tax_id) == _COMPANY_DIGITS)
-        note = f"Faltam documentos: {', '.join(missing)}." if missing else None
-        decision = Decision(status="REQUIRES_UPDATE" if missing else "APPROVED", review_note=note)
+        decision = _APPROVED
+        if missing:
+            note = f"Faltam documentos: {', '.join(missing)}."
+            decision = Decision.model_validate({"status": "REQUIRES_UPDATE", "reviewNote": note})
         await _decide(tx, case, decision, now, due_at=await database_now(tx))
     return bool(cases)
 

@@ -411,3 +411,32 @@ async def test_expired_registrations_make_room_and_are_swept(shop: Shop) -> None
         await tx.execute(update(PixKeyRow).where(PixKeyRow.id == old).values(code_expires_at=shop.house.bank.now()))
     await ask(shop, account_id)
     assert (await key(shop, old)).stage is KeyStage.INACTIVE
+
+
+async def test_of_two_accounts_that_want_one_key_exactly_one_gets_it_fifty_times(
+    shop: Shop, directory: Directory
+) -> None:
+    first, second = await shop.account(0), await shop.account(0)
+    document = await document_of(shop, first)
+    async with shop.house.bank.db.transaction() as tx:
+        await tx.execute(update(Account).where(Account.id == second).values(holder_document=document))
+
+    for _ in range(50):
+        wanted = [Registration(each, KeyType.CNPJ, PixKey(KeyType.CNPJ, document)) for each in (first, second)]
+        answers = await asyncio.gather(
+            *(service.register(shop.house.bank, caller(shop), each, None) for each in wanted), return_exceptions=True
+        )
+
+        assert sorted(type(each).__name__ for each in answers) == ["Answer", "Conflict"]
+        (winner,) = await holders_of(shop, document)
+        assert await work(shop) == []
+        await service.remove(shop.house.bank, caller(shop), winner)
+        assert await work(shop) == []
+        assert await holders_of(shop, document) == []
+
+    assert len(directory.registered) == len(directory.removed) == 50
+
+
+async def holders_of(shop: Shop, value: str) -> list[UUID]:
+    async with shop.house.bank.db.transaction() as tx:
+        return list((await tx.execute(select(KeyHolder.key_id).where(KeyHolder.key_value == value))).scalars())

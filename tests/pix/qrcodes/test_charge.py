@@ -115,6 +115,11 @@ def test_what_a_charge_does_not_say_is_not_published() -> None:
     assert read(write(charge, presented_at=NOON)) == charge
 
 
+def test_a_description_is_cut_to_what_the_api_carries() -> None:
+    charge = Charge(TXID, EVP, Money(1), ChargeStatus.ACTIVE, NOON, NOON + timedelta(seconds=1), "é" * 141)
+    assert json.loads(write(charge, presented_at=NOON))["solicitacaoPagador"] == "é" * 140
+
+
 def test_the_central_banks_immediate_charge_is_read() -> None:
     created = datetime(2020, 9, 15, 19, 39, 54, 13_000, tzinfo=UTC)
     assert read(json.dumps(IMMEDIATE).encode()) == Charge(

@@ -67,6 +67,7 @@ def certificate(
     *,
     common_name: str | None = HOST,
     names: Sequence[x509.GeneralName] = (),
+    issuer_names: Sequence[x509.GeneralName] = (),
     since: datetime = NOW - DAY,
     until: datetime = NOW + DAY,
 ) -> x509.Certificate:
@@ -82,6 +83,8 @@ def certificate(
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    if issuer_names:
+        builder = builder.add_extension(x509.IssuerAlternativeName(issuer_names), critical=False)
     return builder.sign(key, hashes.SHA256())
 
 
@@ -338,6 +341,7 @@ def test_two_signatures_a_detached_charge_and_other_shapes_are_refused() -> None
     ]
     for shape in shapes:
         refused(bank, "not a compact JWS", shape.encode() or b" ")
+    refused(bank, "not a compact JWS", b"\xff" + bank.token())
 
 
 @pytest.mark.parametrize(
@@ -443,6 +447,17 @@ def test_nothing_but_a_refusal_comes_of_a_broken_certificate() -> None:
     assert let_out > 100  # a certificate has places that nobody reads, and nobody vouches for this one
 
 
+def test_a_certificate_that_says_a_thing_twice_is_refused() -> None:
+    bank = Bank()
+    issuer_name, subject_name = b"\x55\x1d\x12", b"\x55\x1d\x11"
+    made = certificate(bank.key, names=[x509.DNSName(HOST)], issuer_names=[x509.DNSName(HOST)])
+    twice = made.public_bytes(Encoding.DER).replace(issuer_name, subject_name)
+    bank.certify(made)
+    bank.published["x5c"] = [base64.b64encode(twice).decode()]
+    bank.header["x5t#S256"] = b64(hashlib.sha256(twice).digest())
+    refused(bank, "certificate can not be read")
+
+
 # Our own
 
 
@@ -474,6 +489,10 @@ def test_what_we_sign_others_can_check(key: Private, key_first: bool, tmp_path: 
 def test_a_demo_signs_for_itself(host: str, tmp_path: Path) -> None:
     path = tmp_path / "qr.pem"
     path.write_bytes(self_signed(host, NOW))
+    (leaf,) = x509.load_pem_x509_certificates(path.read_bytes())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(each.value) for each in names] == [host]
+    assert isinstance(next(iter(names)), x509.IPAddress if host == "127.0.0.1" else x509.DNSName)
     signer = Signer.load(path)
     token = signer.sign(PAYLOAD, key_set=f"http://{host}:8000/jwks.json").encode()
     jwks = json.dumps(signer.keys()).encode()

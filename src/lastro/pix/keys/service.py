@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -39,7 +39,8 @@ from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 
 WAIT_SECONDS = 2.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.2
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.3
+_TRIES = 3  # while the database is away, or the account's lock is in the hands of many
 
 _NO_KEY = Text("Chave Pix não encontrada.", "Pix key not found.")
 _DECIDED = frozenset({KeyStage.ACTIVE, KeyStage.REMOVING, KeyStage.INACTIVE})
@@ -52,13 +53,31 @@ async def register(bank: Bank, caller: Caller, wanted: Registration, attempt: At
     NotFound, Conflict, Unprocessable, RateLimited, Unavailable.
     """
     key_id = new_id(bank.now()) if attempt is None else _id_of(attempt)
-    async with bank.db.transaction() as tx:
-        answered = await _answered(tx, attempt)
-        if answered is None:
-            account = await _locked_account(tx, caller, wanted.account_id)
-            if await _read(tx, wanted.account_id, key_id) is None:
-                await _begin(tx, account, key_id, wanted, now=bank.now())
+    answered = await _take(bank, caller, wanted, key_id, attempt)
     return answered or await _outcome(bank, wanted.account_id, key_id, attempt, 201)
+
+
+async def _take(
+    bank: Bank, caller: Caller, wanted: Registration, key_id: UUID, attempt: Attempt | None
+) -> Answer | None:
+    """Write the registration down, unless it is there already; the answer, if this attempt got one before.
+
+    After Unavailable the same is tried again: under the same id it can not be written twice.
+    """
+    for again in range(_TRIES):
+        try:
+            async with bank.db.transaction() as tx:
+                answered = await _answered(tx, attempt)
+                if answered is None:
+                    account = await _locked_account(tx, caller, wanted.account_id)
+                    may_be_there = attempt is not None or again > 0
+                    if not may_be_there or await _read(tx, wanted.account_id, key_id) is None:
+                        await _begin(tx, account, key_id, wanted, now=bank.now())
+                return answered
+        except Unavailable:
+            if again == _TRIES - 1:
+                raise
+    raise AssertionError("the last try answers or raises")
 
 
 def _id_of(attempt: Attempt) -> UUID:
@@ -124,30 +143,35 @@ async def _begin(tx: AsyncSession, account: Account, key_id: UUID, wanted: Regis
 
 
 async def _judge(tx: AsyncSession, account: Account, wanted: Registration, *, live_keys: int, now: datetime) -> None:
-    """Raise what forbids the registration, if something does."""
-    codes = (
+    """Raise what forbids the registration, if something does. Others wait for the lock: ask what matters, no more."""
+    document = TaxId(account.holder_document, account.holder_document_type)
+    codes: Sequence[datetime] = ()
+    if wanted.kind in rules.PROVEN_BY_CODE:
+        codes = await _last_codes(tx, account.id, now)
+    held_by, strict = None, False
+    if wanted.key is not None:
+        query = select(KeyHolder.account_id).where(KeyHolder.key_value == wanted.key.value)
+        held_by = (await tx.execute(query)).scalar_one_or_none()
+        strict = (await tx.get_one(ProviderRow, account.provider_id)).strict_documents
+    facts = KeyAccount(account.id, account.status, document, live_keys, codes)
+    refusal = rules.may_register(wanted, facts, held_by=held_by, strict=strict, now=now)
+    if refusal is not None:
+        raise refusal
+
+
+async def _last_codes(tx: AsyncSession, account_id: UUID, now: datetime) -> Sequence[datetime]:
+    """When the account asked for its last codes of this hour."""
+    query = (
         select(PixKeyRow.created_at)
         .where(
-            PixKeyRow.account_id == account.id,
+            PixKeyRow.account_id == account_id,
             PixKeyRow.code_expires_at.is_not(None),
             PixKeyRow.created_at > now - rules.CODES_WITHIN,
         )
         .order_by(PixKeyRow.created_at.desc())
         .limit(rules.MOST_CODES)
     )
-    facts = KeyAccount(
-        account.id,
-        account.status,
-        TaxId(account.holder_document, account.holder_document_type),
-        live_keys,
-        (await tx.execute(codes)).scalars().all(),
-    )
-    holder = select(KeyHolder.account_id).where(KeyHolder.key_value == (wanted.key.value if wanted.key else None))
-    held_by = (await tx.execute(holder)).scalar_one_or_none()
-    provider = await tx.get_one(ProviderRow, account.provider_id)
-    refusal = rules.may_register(wanted, facts, held_by=held_by, strict=provider.strict_documents, now=now)
-    if refusal is not None:
-        raise refusal
+    return (await tx.execute(query)).scalars().all()
 
 
 async def _ask_the_directory(tx: AsyncSession, key: PixKeyRow) -> None:

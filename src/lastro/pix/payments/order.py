@@ -12,8 +12,19 @@ from lastro.values.pix_key import PixKey
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What the client asked for: `recipient` is a key, or the text of a QR code."""
+
+    account_id: UUID
+    amount: Money
+    recipient: PixKey | str
+    description: str | None
+    lookup: EndToEndId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """What the client asked for. `lookup` is the end-to-end id of an earlier lookup, to go out under."""
+    """What is to be paid, codes read. `lookup` is the end-to-end id of an earlier lookup, to go out under."""
 
     account_id: UUID
     amount: Money

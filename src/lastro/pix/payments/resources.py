@@ -1,5 +1,6 @@
 """How payments look on the wire."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,15 +12,18 @@ from lastro.jsonapi.document import Body, Collection, Document, Incoming, Resour
 from lastro.jsonapi.fields import Amount, Reais, Timestamp, line
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.payments.models import PixPayment
-from lastro.pix.payments.order import Order, ReadyOrder
+from lastro.pix.payments.order import ReadyOrder, Wish
 from lastro.pix.payments.states import PaymentStatus
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
-from lastro.values.text import Invalid
+from lastro.values.text import Invalid, Text
 
 Kind = Literal["pix-payments"]
 Description = Annotated[str, *line(140)]
+
+_REQUIRED = Text("Campo obrigatório.", "Required field.")
+_ONE_OF_BOTH = Text("Informe a chave ou o QR Code, não ambos.", "Give the key or the QR code, not both.")
 
 
 class NewPayment(Incoming):
@@ -27,34 +31,56 @@ class NewPayment(Incoming):
 
     account_id: Annotated[UUID, Field(description="ID da conta de origem")]
     amount: Annotated[Amount, Field(description="Valor do pagamento, em reais")]
-    recipient_key_type: KeyType
+    recipient_key_type: Annotated[KeyType | None, Field(description="Obrigatório, exceto com qrCodeText")] = None
     recipient_key_value: Annotated[
-        str,
+        str | None,
         Field(
-            strict=True, min_length=1, max_length=100, description="Chave Pix do destinatário", examples=["12345678901"]
+            strict=True,
+            min_length=1,
+            max_length=100,
+            description="Chave Pix do destinatário; obrigatória, exceto com qrCodeText",
+            examples=["12345678901"],
         ),
-    ]
+    ] = None
+    qr_code_text: Annotated[
+        str | None,
+        Field(strict=True, min_length=1, max_length=2_000, description="QR Code (copia e cola), no lugar da chave"),
+    ] = None
     description: Annotated[Description | None, Field(description="Descrição do pagamento")] = None
     lookup_e2e_id: Annotated[
         str | None,
         Field(strict=True, max_length=40, description="e2eId de uma consulta da conta e da chave, há até 15 minutos"),
     ] = None
 
-    def order(self) -> Order:
+    def wish(self) -> Wish:
         """The payment in our words. Raises Validation for a key whose shape is not its type's."""
+        return Wish(self.account_id, self.amount, self._recipient(), self.description, self._lookup())
+
+    def _recipient(self) -> PixKey | str:
+        key = {"recipientKeyType": self.recipient_key_type, "recipientKeyValue": self.recipient_key_value}
+        if self.qr_code_text is not None:
+            _none_of([name for name, value in key.items() if value is not None], _ONE_OF_BOTH)
+            return self.qr_code_text
+        _none_of([name for name, value in key.items() if value is None], _REQUIRED)
+        assert self.recipient_key_type is not None  # noqa: S101 - the line above has seen to it
+        assert self.recipient_key_value is not None  # noqa: S101
         try:
-            key = PixKey.parse(self.recipient_key_type, self.recipient_key_value)
+            return PixKey.parse(self.recipient_key_type, self.recipient_key_value)
         except Invalid as error:
             raise Validation(
                 error.text, flaws=[Flaw(error.text, pointer="/data/attributes/recipientKeyValue")]
             ) from error
-        return Order(self.account_id, self.amount, key, self.description, lookup=self._lookup())
 
     def _lookup(self) -> EndToEndId | None:
         try:
             return None if self.lookup_e2e_id is None else EndToEndId.parse(self.lookup_e2e_id)
         except Invalid as error:
             raise Validation(error.text, flaws=[Flaw(error.text, pointer="/data/attributes/lookupE2eId")]) from error
+
+
+def _none_of(names: Sequence[str], text: Text) -> None:
+    if names:
+        raise Validation(text, flaws=[Flaw(text, pointer=f"/data/attributes/{name}") for name in names])
 
 
 class PaymentAttributes(Schema):

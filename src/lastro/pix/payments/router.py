@@ -22,7 +22,7 @@ Reader = Annotated[Caller, requires(Permission.PIX_READ)]
 @router.post("", status_code=201, response_model=PaymentDocument, responses=also(ErrorCode.RATE_LIMITED))
 async def send(body: NewPaymentBody, caller: Sender, bank: TheBank, attempt: TheAttempt) -> Response:
     """Enviar Pix."""
-    return respond(await service.send(bank, caller, body.data.attributes.order(), attempt))
+    return respond(await service.send(bank, caller, body.data.attributes.wish(), attempt))
 
 
 @router.get("")

@@ -16,15 +16,17 @@ from lastro.jsonapi.fields import end_of, start_of
 from lastro.pix.lookups import service as lookups
 from lastro.pix.lookups.budgets import Purpose
 from lastro.pix.lookups.service import Found, Remembered
+from lastro.pix.payments import by_code
 from lastro.pix.payments.acceptance import Payer, Prepared, Question
 from lastro.pix.payments.models import PixPayment
-from lastro.pix.payments.order import Order, ReadyOrder
+from lastro.pix.payments.order import Order, ReadyOrder, Wish
 from lastro.pix.payments.resources import PaymentQuery
 from lastro.pix.payments.rules import NO_ACCOUNT, no_lookup
 from lastro.providers.directory import ProviderFacts
 from lastro.providers.protocol import Party
 from lastro.values.bank_account import BankAccount
 from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.pix_key import PixKey
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import first_id_at, new_id
 
@@ -33,18 +35,19 @@ _KEY = Text("Chave Pix do destinatário inválida ou inexistente.", "Recipient's
 _SELF = Text("A conta de destino é a própria conta de origem.", "The recipient is the paying account itself.")
 
 
-async def send(bank: Bank, caller: Caller, order: Order, attempt: Attempt | None) -> Answer:
+async def send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None) -> Answer:
     """Take a payment: find the payee, then hold the money. The answer is durable when it is returned.
 
-    A repetition is answered before the directory is asked. Raises NotFound, Conflict, Unprocessable,
+    A repetition is answered before anybody is asked. Raises NotFound, Conflict, Unprocessable, InvalidQrCode,
     InsufficientBalance, RateLimited, ProviderUnavailable, Unavailable.
     """
-    known = await bank.preparing.submit(Question(order.account_id, attempt, order.lookup))
+    known = await bank.preparing.submit(Question(wish.account_id, attempt, wish.lookup))
     if isinstance(known, BankError):
         raise known
     if isinstance(known, Answer):
         return known
     payer, remembered = _own(known, caller)
+    order = await by_code.order(bank, wish) if isinstance(wish.recipient, str) else _by_key(wish, wish.recipient)
     provider = await bank.providers.get(payer.provider_id)
     now = bank.now()
     # Made before the lookup: the directory wants the id that the payment will carry.
@@ -79,6 +82,11 @@ async def send(bank: Bank, caller: Caller, order: Order, attempt: Attempt | None
     if not verdict.replayed and (payee_account_id is None or order.lookup is not None):
         lookups.give_back(bank, provider, payer_tax_id=payer.tax_id, tenant_id=caller.tenant_id)
     return verdict
+
+
+def _by_key(wish: Wish, key: PixKey) -> Order:
+    """The order of a client who typed a key."""
+    return Order(wish.account_id, wish.amount, key, wish.description, lookup=wish.lookup)
 
 
 def _own(known: object, caller: Caller) -> tuple[Payer, Remembered | None]:

@@ -165,7 +165,7 @@ def _price(prices: Mapping[str, Any]) -> Money | None:
     """What is to be paid today: with a due date, the issuer has counted fine, interest and discount into `final`."""
     field = "final" if prices.get("final") is not None else "original"
     value = prices.get(field)
-    text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+    text = str(value) if isinstance(value, int | Decimal) else value
     match = _AMOUNT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise _unreadable(f"valor.{field}")
@@ -176,7 +176,7 @@ def _whole_number(found: Mapping[str, Any], field: str, default: int, most: int)
     value = found.get(field)
     if value is None:
         return default
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    text = str(value) if isinstance(value, int) else value
     if not isinstance(text, str) or not _DIGITS.fullmatch(text) or int(text) > most:
         raise _unreadable(field)
     return int(text)

@@ -8,9 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.database import among
+from lastro.pix.qrcodes import resources
 from lastro.pix.qrcodes.models import PixQrCode
 from lastro.pix.qrcodes.rules import Charge
-from lastro.pix.qrcodes.states import QrCodeType
+from lastro.pix.qrcodes.states import QrCodeStatus, QrCodeType
+from lastro.webhooks.announce import News, announce
+
+PAID = "pix.qrcode.paid"
 
 
 async def find(tx: AsyncSession, named: Collection[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], PixQrCode]:
@@ -34,9 +38,25 @@ def facts(charge: PixQrCode) -> Charge:
 
 
 async def pay(tx: AsyncSession, paid: Sequence[tuple[PixQrCode, UUID]], *, now: datetime) -> None:
-    """Write down which transfer paid which charge."""
+    """Write down which transfer paid which charge, and tell it."""
     for charge, transfer_id in paid:
         charge.transfer_id, charge.paid_at, charge.updated_at = transfer_id, now, now
         charge.version += 1
-    if paid:
-        await tx.flush()
+    if not paid:
+        return
+    await tx.flush()
+    await announce(
+        tx,
+        [
+            News(
+                PAID,
+                charge.tenant_id,
+                charge.account_id,
+                charge.id,
+                charge.version,
+                resources.resource(charge, QrCodeStatus.PAID),
+            )
+            for charge, _ in paid
+        ],
+        now=now,
+    )

@@ -36,7 +36,6 @@ _THUMBPRINTS = {"x5t": hashlib.sha1, "x5t#S256": hashlib.sha256}  # RFC 7515; th
 _UNREADABLE_CERTIFICATE = (
     ValueError,
     TypeError,
-    OverflowError,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
@@ -176,9 +175,9 @@ def _header(segment: str) -> Mapping[str, Any]:
 
 def _key_set(jku: object, scheme: str, authority: str) -> str:
     """Host and path of the keys. They must be where the charge is: only a code's host may say what its keys are."""
-    asked, separator, place = (jku if isinstance(jku, str) else "").partition("://")
+    asked, _, place = (jku if isinstance(jku, str) else "").partition("://")
     host, slash, _ = place.partition("/")
-    if asked.lower() != scheme or not separator or not slash or host.lower() != authority:
+    if asked.lower() != scheme or not slash or host.lower() != authority:
         raise _untrusted("as chaves estão em outro servidor", "its keys are on another host")
     return place
 
