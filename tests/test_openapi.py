@@ -211,6 +211,13 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     await caller.call("GET", "/pix/transfers/{transfer_id}", received.data[0]["id"])
     made = await caller.call("POST", "/pix/keys", body=registering(account, keyType="EVP"))
     await caller.call("GET", "/pix/keys/{key_id}", made.id)
+    for kind, changes in (("STATIC", {}), ("DYNAMIC", {"amount": 0.29, "description": "Café"})):
+        wanted = {"type": "pix-qrcode", "attributes": {"accountId": account.id, "type": kind} | changes}
+        drawn = await caller.call("POST", "/pix/qrcode", body={"data": wanted})
+        await account.receives("0.29", txid=drawn.attributes["txid"])
+        await caller.call("GET", "/pix/qrcode/{qrcode_id}", drawn.id)
+        reading = {"type": "pix-qrcode-decode", "attributes": {"qrCodeText": drawn.attributes["qrCodeText"]}}
+        await caller.call("POST", "/pix/qr-codes/decode", body={"data": reading})
     await caller.call("GET", "/pix/keys", query="?filter[status]=ACTIVE&filter[keyType]=EVP")
     await caller.call("DELETE", "/pix/keys/{key_id}", made.id)
     asked = await caller.call("POST", "/pix/keys", body=registering(account, keyType="EMAIL", keyValue=an_address()))

@@ -196,6 +196,8 @@ def test_the_ids_of_the_routes_are_seen() -> None:
         ("GET /pix/keys", "filter[accountId]"),
         ("DELETE /pix/keys/:id", "key_id"),
         ("POST /pix/keys/:id/confirm", "key_id"),
+        ("POST /pix/qrcode", "accountId"),
+        ("GET /pix/qrcode/:id", "qrcode_id"),
     }
 
 
@@ -244,6 +246,7 @@ async def household(tenant: Tenant) -> Household:
     paid = await account.payment_becomes(payment.id, "COMPLETED")
     (transfer,) = (await tenant.get("/pix/transfers")).data
     key = await tenant.post("/pix/keys", "pix-keys", {"accountId": account.id, "keyType": "EVP"})
+    code = await tenant.post("/pix/qrcode", "pix-qrcode", {"accountId": account.id, "type": "STATIC"})
     return Household(
         tenant,
         account,
@@ -254,6 +257,7 @@ async def household(tenant: Tenant) -> Household:
             "payment_id": payment.id,
             "transfer_id": transfer["id"],
             "key_id": key.id,
+            "qrcode_id": code.id,
             "providerId": str(tenant.provider_id),
             "filter[providerId]": str(tenant.provider_id),
             "page[after]": "see below",
@@ -427,6 +431,7 @@ async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Househo
         "/pix/payments": "payment_id",
         "/pix/transfers": "transfer_id",
         "/pix/keys": "key_id",
+        "/pix/qrcode": "qrcode_id",
     }
 
     found = {

@@ -242,6 +242,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("Q5", f"UPDATE pix_qrcodes SET key_type = 'EVP' WHERE id = {named('open')}"),
     broken("Q5", f"DELETE FROM pix_keys WHERE id = {named('document')}"),
     broken("E1", f"UPDATE events SET type = 'pix.key.removed' WHERE resource_id = {named('charged')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('charged')}"),
     broken("E1", f"UPDATE pix_qrcodes SET transfer_id = NULL, paid_at = NULL WHERE id = {named('charged')}"),
     broken("T4", f"UPDATE pix_qrcodes SET tenant_id = {named('two')} WHERE id = {named('unpaid')}"),
     broken("I5", f"UPDATE pix_qrcodes SET id = gen_random_uuid() WHERE id = {named('open')}"),

@@ -136,7 +136,7 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
        WHEN 'pix.refund COMPLETED' THEN (times, refunded) IS DISTINCT FROM (1, 1)
        WHEN 'pix.refund FAILED' THEN (times, not_refunded) IS DISTINCT FROM (1, 1)
        WHEN 'pix.qrcode UNPAID' THEN told.times IS NOT NULL
-       WHEN 'pix.qrcode PAID' THEN told.times IS NOT NULL AND (times, code_paid) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.qrcode PAID' THEN (times, code_paid) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key UNHEARD OF' THEN told.times IS NOT NULL
        WHEN 'pix.key ACTIVE' THEN (times, key_activated) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key REFUSED' THEN (times, key_refused) IS DISTINCT FROM (1, 1)

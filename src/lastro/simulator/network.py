@@ -29,8 +29,8 @@ class SimulatorSettings:
     secret: str = field(repr=False)
     deliver_to: str
     limit_lookups: bool = True
-    authority: str = ""
     customer_tokens: tuple[str, ...] = field(default=(), repr=False)
+    authority: str = ""
 
 
 def authority_of(url: str) -> str:
