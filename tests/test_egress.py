@@ -169,6 +169,14 @@ async def test_a_host_that_is_not_listed_is_not_even_looked_up(location: str) ->
     assert asked == []
 
 
+@pytest.mark.parametrize(("entry", "location"), [("http://h:443", "h/a"), ("https://h:80", "h/a")])
+async def test_a_port_without_its_scheme_is_another_place(entry: str, location: str) -> None:
+    resolve, asked = looking_up("8.8.8.8")
+    with pytest.raises(InvalidQrCode):
+        await Egress([entry], resolve=resolve).get(location, accept="*/*")
+    assert asked == []
+
+
 async def test_without_a_list_nobody_is_asked() -> None:
     with pytest.raises(InvalidQrCode):
         await Egress([]).get("pix.example.com/a", accept="*/*")
