@@ -229,7 +229,7 @@ async def test_a_route_opens_to_its_permission_and_to_no_other(call: Call, keyri
 
 @dataclass
 class Household:
-    """A tenant's account, a payment that it sent, a transfer that it received and partly gave back, a key and a code."""
+    """A tenant's account, a payment that it sent, a transfer received and partly given back, a key and a code."""
 
     tenant: Tenant
     account: Account
