@@ -326,7 +326,7 @@ async def test_images_lie_sealed_and_nothing_else_holds_them(tenant: Tenant) -> 
         query = select(KycImage).where(KycImage.account_id == UUID(account.id))
         (image,) = (await tx.execute(query)).scalars()
 
-    content = safe.content_of(bank.keys, image)
+    content = safe.content_of(bank.key_ring, image)
     assert content.startswith(b"\x89PNG")
     assert (image.width, image.height, image.size) == (64, 64, len(content))
     assert b"PNG" not in image.sealed
@@ -351,7 +351,7 @@ async def test_an_image_opens_in_its_own_row_alone(tenant: Tenant) -> None:
 
     for moved in (front, back):
         with pytest.raises(ValueError, match="not sealed for this place"):
-            safe.content_of(bank.keys, moved)
+            safe.content_of(bank.key_ring, moved)
 
 
 # Reviewing

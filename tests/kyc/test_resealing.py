@@ -27,13 +27,13 @@ async def bank(quiet: House) -> AsyncIterator[Bank]:
     bank = quiet.bank
     sides = [Upload(DocumentKind.RG, Side(bytes([number]), MediaType.PDF, None, None), None) for number in range(20)]
     made = [
-        safe.filed(bank.keys, each, account_id=ACCOUNT, tenant_id=uuid4(), document_id=uuid4(), now=bank.now())
+        safe.filed(bank.key_ring, each, account_id=ACCOUNT, tenant_id=uuid4(), document_id=uuid4(), now=bank.now())
         for each in sides
     ]
     async with bank.db.transaction() as tx:
         await tx.execute(insert(KycImage), [row for each in made for row in each.rows])
     yield bank
-    bank.keys = KeyRing.parse(ENCRYPTION_KEYS)
+    bank.key_ring = KeyRing.parse(ENCRYPTION_KEYS)
 
 
 async def images(bank: Bank) -> dict[UUID, KycImage]:
@@ -45,7 +45,7 @@ async def images(bank: Bank) -> dict[UUID, KycImage]:
 async def test_everything_is_sealed_anew_once_and_means_the_same(bank: Bank) -> None:
     before = await images(bank)
     assert await reseal(bank) == 0
-    bank.keys = KeyRing.parse(NEWER)
+    bank.key_ring = KeyRing.parse(NEWER)
 
     done = await reseal(bank)
 
@@ -54,7 +54,7 @@ async def test_everything_is_sealed_anew_once_and_means_the_same(bank: Bank) -> 
     assert {each.key_id for each in after.values()} == {"newer"}
     newest_alone = KeyRing.parse(NEWER.split(",", maxsplit=1)[0])
     for document_id, image in after.items():
-        assert safe.content_of(newest_alone, image) == safe.content_of(bank.keys, before[document_id])
+        assert safe.content_of(newest_alone, image) == safe.content_of(bank.key_ring, before[document_id])
         assert image.sha256 == before[document_id].sha256
     assert await reseal(bank) == 0
 
