@@ -6,7 +6,7 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -132,6 +132,108 @@ async def test_a_body_that_grows_too_large_is_refused_while_it_comes(world: Worl
         answer = await reply(reader)
 
     assert (answer.status, answer.code) == (413, "PAYLOAD_TOO_LARGE")
+
+
+# Large bodies, at the one place that takes them
+
+
+def kyc_of(account_id: object = None) -> str:
+    return f"{ACCOUNTS}/{account_id or uuid4()}/kyc"
+
+
+async def test_documents_may_be_twenty_four_megabytes(world: World, tenant: Tenant) -> None:
+    body = b"{}" + b" " * (gate.LARGEST_KYC_BODY - 2)
+
+    answer = await sent(world, head("POST", kyc_of(), bearer(tenant), JSON_TYPE, f"Content-Length: {len(body)}"), body)
+
+    assert (answer.status, answer.code) == (400, "VALIDATION")
+
+
+async def test_and_not_a_byte_more(world: World, tenant: Tenant) -> None:
+    declared = f"Content-Length: {gate.LARGEST_KYC_BODY + 1}"
+
+    answer = await sent(world, head("POST", kyc_of(), bearer(tenant), JSON_TYPE, declared))
+
+    assert (answer.status, answer.code) == (413, "PAYLOAD_TOO_LARGE")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", kyc_of()),
+        ("PATCH", kyc_of()),
+        ("POST", f"{kyc_of()}/"),
+        ("POST", f"{kyc_of()}%2f"),
+        ("POST", kyc_of("x")),
+        ("POST", kyc_of().replace("/baas", "/network")),
+        ("POST", f"{ACCOUNTS}/{uuid4()}/close"),
+    ],
+)
+async def test_nor_anywhere_else(world: World, tenant: Tenant, method: str, path: str) -> None:
+    declared = f"Content-Length: {gate.LARGEST_BODY + 1}"
+
+    answer = await sent(world, head(method, path, bearer(tenant), JSON_TYPE, declared))
+
+    assert (answer.status, answer.code) == (413, "PAYLOAD_TOO_LARGE")
+
+
+async def test_a_large_body_of_nobody_is_not_read(world: World) -> None:
+    declared = f"Content-Length: {gate.LARGEST_BODY + 1}"
+
+    answer = await sent(world, head("POST", kyc_of(), JSON_TYPE, declared))
+
+    assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["www-authenticate"]
+
+
+@asynccontextmanager
+async def large_ones(world: World, tenant: Tenant, count: int) -> AsyncIterator[None]:
+    """So many large bodies that do not get to their end."""
+    async with AsyncExitStack() as stack:
+        for number in range(count):
+            _, writer = await stack.enter_async_context(connection(world))
+            if number % 2:
+                writer.write(head("POST", kyc_of(), bearer(tenant), JSON_TYPE, "Content-Length: 1000000"))
+            else:  # one that does not say how large it is
+                chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
+                headers = (bearer(tenant), JSON_TYPE, "Transfer-Encoding: chunked")
+                writer.write(head("POST", kyc_of(), *headers) + chunk * 5)
+        await asyncio.sleep(0.2)
+        yield
+    await asyncio.sleep(0.2)
+
+
+async def test_few_large_bodies_are_read_at_once_and_small_ones_do_not_wait(world: World, tenant: Tenant) -> None:
+    large = head("POST", kyc_of(), bearer(tenant), JSON_TYPE, "Content-Length: 1000000") + b" " * 1_000_000
+    small = head("POST", kyc_of(), bearer(tenant), JSON_TYPE, "Content-Length: 2") + b"{}"
+
+    async with large_ones(world, tenant, gate.MOST_LARGE_BODIES - 1):
+        assert (await sent(world, large)).status == 400
+    async with large_ones(world, tenant, gate.MOST_LARGE_BODIES):
+        refused = await sent(world, large[:2_000])
+        assert (refused.status, refused.code) == (503, "UNAVAILABLE")
+        assert (refused.headers["retry-after"], refused.headers["connection"]) == ("5", "close")
+        assert (await sent(world, small)).status == 400
+    # Those who left have given their places back, and so have those who were answered.
+    for _ in range(gate.MOST_LARGE_BODIES + 1):
+        assert (await sent(world, large)).status == 400
+
+
+async def test_documents_have_a_minute_to_come_and_the_rest_has_not(
+    world: World, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(gate, "KYC_SECONDS", 0.4)
+    loop = asyncio.get_running_loop()
+    took = []
+    for path in (ACCOUNTS, kyc_of()):
+        began = loop.time()
+        answer = await sent(world, head("POST", path, bearer(tenant), JSON_TYPE, "Content-Length: 9"), b"{")
+        assert answer.status == 408
+        took.append(loop.time() - began)
+
+    assert took[0] < 0.4 <= took[1]
 
 
 async def test_a_body_of_the_largest_size_is_read(world: World, tenant: Tenant) -> None:

@@ -115,6 +115,7 @@ async def test_an_accounts_replay_shows_it_pending_although_it_was_closed(tenant
     headers, application = keyed(), tenant.application()
     first = await tenant.post("/accounts", "accounts", application, headers=headers)
     account = Account(tenant, first.id)
+    await account.is_approved()
     while not await account.has_status("ACTIVE"):
         await asyncio.sleep(0.02)
     await tenant.post(f"/accounts/{account.id}/close")

@@ -209,6 +209,11 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     await caller.call("POST", "/pix/keys/lookup", body={"data": looked_up})
     received = await caller.call("GET", "/pix/transfers")
     await caller.call("GET", "/pix/transfers/{transfer_id}", received.data[0]["id"])
+    giving_back = {"data": {"type": "pix-refunds", "attributes": {"amount": 0.29, "reason": "Troco"}}}
+    refund = await caller.call("POST", "/pix/transfers/{transfer_id}/refund", received.data[0]["id"], body=giving_back)
+    await caller.call("GET", "/pix/transfers/{transfer_id}/refunds", received.data[0]["id"])
+    await caller.call("GET", "/pix/refunds/{refund_id}", refund.id)
+    await caller.call("GET", "/pix/refunds", query=f"?filter[transferId]={received.data[0]['id']}")
     made = await caller.call("POST", "/pix/keys", body=registering(account, keyType="EVP"))
     await caller.call("GET", "/pix/keys/{key_id}", made.id)
     for kind, changes in (("STATIC", {}), ("DYNAMIC", {"amount": 0.29, "description": "Café"})):

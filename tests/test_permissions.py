@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.routing import Route
 
-from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World, a_cnpj
+from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World, a_cnpj, until
 from lastro.app import ROUTERS, api_routes, create_app
 from lastro.auth.permissions import Permission
 from lastro.http import ApiRoute
@@ -33,6 +33,9 @@ PROMISED = {
     "GET /pix/transfers": "BAAS_PIX_READ",
     "GET /pix/transfers/:id": "BAAS_PIX_READ",
     "POST /pix/transfers/:id/refund": "BAAS_PIX_REFUND",
+    "GET /pix/transfers/:id/refunds": "BAAS_PIX_READ",
+    "GET /pix/refunds": "BAAS_PIX_READ",
+    "GET /pix/refunds/:id": "BAAS_PIX_READ",
     "POST /pix/keys": "BAAS_PIX_KEYS_CREATE",
     "GET /pix/keys": "BAAS_PIX_KEYS_READ",
     "GET /pix/keys/:id": "BAAS_PIX_KEYS_READ",
@@ -226,7 +229,7 @@ async def test_a_route_opens_to_its_permission_and_to_no_other(call: Call, keyri
 
 @dataclass
 class Household:
-    """A tenant's account, a payment that it sent, a transfer that it received and a key."""
+    """A tenant's account, a payment that it sent, a transfer received and partly given back, a key and a code."""
 
     tenant: Tenant
     account: Account
@@ -235,9 +238,8 @@ class Household:
 
     async def seen(self) -> Any:
         """Everything that the tenant can see of itself."""
-        return [
-            (await self.tenant.get(path)).data for path in ("/accounts", "/pix/payments", "/pix/transfers", "/pix/keys")
-        ]
+        lists = ("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys")
+        return [(await self.tenant.get(path)).data for path in lists]
 
 
 async def household(tenant: Tenant) -> Household:
@@ -245,6 +247,12 @@ async def household(tenant: Tenant) -> Household:
     payment = await account.pays(1.00)
     paid = await account.payment_becomes(payment.id, "COMPLETED")
     (transfer,) = (await tenant.get("/pix/transfers")).data
+    refund = await tenant.post(f"/pix/transfers/{transfer['id']}/refund", "pix-refunds", {"amount": 1.00})
+
+    async def given_back() -> bool:
+        return bool((await tenant.get(f"/pix/refunds/{refund.id}")).attributes["status"] == "COMPLETED")
+
+    await until(given_back)
     key = await tenant.post("/pix/keys", "pix-keys", {"accountId": account.id, "keyType": "EVP"})
     code = await tenant.post("/pix/qrcode", "pix-qrcode", {"accountId": account.id, "type": "STATIC"})
     return Household(
@@ -256,6 +264,8 @@ async def household(tenant: Tenant) -> Household:
             "filter[accountId]": account.id,
             "payment_id": payment.id,
             "transfer_id": transfer["id"],
+            "filter[transferId]": transfer["id"],
+            "refund_id": refund.id,
             "key_id": key.id,
             "qrcode_id": code.id,
             "providerId": str(tenant.provider_id),
@@ -265,6 +275,7 @@ async def household(tenant: Tenant) -> Household:
         texts={
             "payments": paid["e2eId"],
             "transfers": transfer["attributes"]["e2eId"],
+            "refunds": refund.attributes["e2eId"],
             "filter[externalRef]": paid["externalRef"],
         },
     )
@@ -309,6 +320,8 @@ def sample(call: Call, own: Household) -> Any:
             wanted = required if name != "attributes" or required else node["properties"]
             if "keyType" in wanted:  # for the type of the specimen, the value is required
                 wanted = [*dict.fromkeys([*wanted, "keyValue"])]
+            if "recipientKeyType" in node["properties"]:  # or a QR code
+                wanted = [*wanted, "recipientKeyType", "recipientKeyValue"]
             return {each: made(each, node["properties"][each]) for each in wanted}
         if "const" in node or "enum" in node:
             return node.get("const") or node["enum"][0]
@@ -384,9 +397,9 @@ async def test_a_strangers_id_in_a_filter_is_nobodys_id(
     call: Call, name: str, own: Household, theirs: Household
 ) -> None:
     answers = []
-    listed = (await theirs.tenant.get(call.path)).data[0]["id"]
+    listed = (await theirs.tenant.get(call.path.format(**theirs.ids))).data[0]["id"]
     for each in (listed if name == "page[after]" else theirs.ids[name], nobodys()):
-        answered = await own.tenant.get(f"{call.path}?{name}={each}")
+        answered = await own.tenant.get(f"{call.path.format(**own.ids)}?{name}={each}")
         answers.append(told(answered, each))
 
     assert answers[0] == answers[1]
@@ -430,6 +443,7 @@ async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Househo
         "/accounts": "account_id",
         "/pix/payments": "payment_id",
         "/pix/transfers": "transfer_id",
+        "/pix/refunds": "refund_id",
         "/pix/keys": "key_id",
         "/pix/qrcode": "qrcode_id",
     }

@@ -70,7 +70,7 @@ class Bank:
     tokens: TokenBook
     providers: ProviderDirectory
     doorbell: Doorbell
-    keys: KeyRing
+    key_ring: KeyRing
     images: Isolated
     preparing: Till[Any, Any]
     sending: Till[Any, Any]

@@ -97,7 +97,7 @@ _KEYS = (
 async def seed(bank: Bank, pepper: bytes, simulator_url: str) -> None:
     """Make the demo whole, whatever an earlier start left behind. The API must be serving: the money comes over it."""
     now = bank.now()
-    papers = [_old_paper(bank.keys, kind, now) for kind in _OLD_PAPERS]
+    papers = [_old_paper(bank.key_ring, kind, now) for kind in _OLD_PAPERS]
     async with bank.db.transaction() as tx:
         if await tx.get(Tenant, TENANT) is None:
             await _write_rows(tx, pepper, now)

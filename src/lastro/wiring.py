@@ -96,7 +96,7 @@ def build(
         tokens=TokenBook(db, pepper, literal=literal_tokens),
         providers=ProviderDirectory(db, {NETWORK: network, **(adapters or {})}),
         doorbell=Doorbell(db),
-        keys=KeyRing.parse(settings.encryption_keys.get_secret_value()),
+        key_ring=KeyRing.parse(settings.encryption_keys.get_secret_value()),
         images=Isolated(Path(limited.__file__)),
         preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),

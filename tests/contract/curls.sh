@@ -163,3 +163,17 @@ curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/accounts/550e8400-e29b-4
 # get_kyc
 curl 'https://baas.stg.catalisa.app/baas/api/v1/accounts/550e8400-e29b-41d4-a716-446655440100/kyc' \
 -H 'Authorization: Bearer SEU_TOKEN'
+
+# refund
+curl -X POST 'https://baas.stg.catalisa.app/baas/api/v1/pix/transfers/550e8400-e29b-41d4-a716-446655440300/refund' \
+-H 'Authorization: Bearer SEU_TOKEN' \
+-H 'Content-Type: application/json' \
+-d '{
+"data": {
+"type": "pix-refunds",
+"attributes": {
+"amount": 500.00,
+"reason": "Produto devolvido pelo cliente"
+}
+}
+}'

@@ -38,6 +38,7 @@ NAMES = (
     "decode_qrcode",
     "send_kyc",
     "get_kyc",
+    "refund",
 )
 # What an answer may hold beside what the documentation prints.
 EXTRAS = {
@@ -49,6 +50,9 @@ EXTRAS = {
     "data.attributes.status",
     "data.attributes.automaticPix",
     "data.attributes.reviewNote",
+    "data.attributes.accountId",
+    "data.attributes.completedAt",
+    "data.attributes.failureReason",
     "data.attributes.documents.reviewedAt",
     "meta.hasNextPage",
     "meta.hasPreviousPage",
@@ -273,6 +277,25 @@ async def test_the_completed_payments_of_an_account_are_listed(tenant_demo: Tena
     assert {data["attributes"]["status"] for data in body["data"]} == {"COMPLETED"}
     assert {data["attributes"]["accountId"] for data in body["data"]} == {str(demo.ACCOUNT)}
     assert paid.id in [data["id"] for data in body["data"]]
+
+
+async def test_the_received_pix_of_the_sample_is_given_back(tenant_demo: Tenant) -> None:
+    wanted = sample("refund")
+
+    answered = await replay(tenant_demo, wanted)
+
+    assert_as_documented(answered, wanted)
+    attributes = answered.json()["data"]["attributes"]
+    fixed = ("transferId", "amount", "status", "reason")
+    assert {name: attributes[name] for name in fixed} == {
+        name: wanted.answer["data"]["attributes"][name] for name in fixed
+    }
+
+    async def settled() -> bool:
+        shown = await tenant_demo.get(f"/pix/refunds/{answered.json()['data']['id']}")
+        return bool(shown.attributes["status"] == "COMPLETED")
+
+    await until(settled)
 
 
 async def test_the_key_of_the_sample_is_found(tenant_demo: Tenant) -> None:

@@ -4,14 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from lastro.errors import Conflict, KeyNotFound, ProviderUnavailable, RateLimited, Unprocessable
+from lastro.providers.network_http import NetworkHttp
 from lastro.providers.protocol import (
     Holder,
     InFlight,
     Instruction,
     KeyOwner,
+    KycPaper,
+    KycReviewed,
+    KycSide,
     Party,
     PaymentStatus,
     PixReceived,
@@ -276,3 +281,36 @@ async def test_the_news_of_the_network_is_understood(provider: Provider, world: 
     assert (back.amount, back.original_end_to_end_id, back.reason) == (Money(700), order.end_to_end_id, "MD06")
     told = [each for each in news if isinstance(each, PaymentStatus)]
     assert all(each.end_to_end_id == order.end_to_end_id and isinstance(each.outcome, Settled) for each in told)
+
+
+def papers(content: bytes = b"a face", *kinds: str) -> list[KycPaper]:
+    side = KycSide("image/png", content)
+    return [KycPaper(kind, side, side if kind == "RG" else None) for kind in kinds or ("RG", "SELFIE")]
+
+
+async def test_documents_are_brought_once_and_others_under_the_same_id_are_refused(
+    provider: Provider, world: World
+) -> None:
+    account_id, request_id = uuid4(), uuid4()
+    who: Json = {"ispb": OUR_ISPB, "provider_id": uuid4(), "request_id": request_id}
+
+    for _ in range(2):
+        await provider.submit_kyc(account_id, ANA, papers(), **who)
+
+    with pytest.raises(Unprocessable) as raised:
+        await provider.submit_kyc(account_id, ANA, papers(b"another"), **who)
+    assert raised.value.reason == "RequestIdAlreadyUsed"
+    await world.steering.post(f"/kyc/{account_id}", json={"status": "REJECTED", "reviewNote": "Ilegível."})
+    ((headers, body),) = [letter for letter in world.lastro.letters if str(request_id).encode() in letter[1]]
+    assert provider.read(headers, body) == KycReviewed(account_id, request_id, "REJECTED", "Ilegível.", {})
+
+
+async def test_a_submission_of_megabytes_arrives(provider: Provider) -> None:
+    large = papers(bytes(4_000_000), "RG", "SELFIE", "PROOF_OF_ADDRESS")
+    await provider.submit_kyc(uuid4(), ANA, large, ispb=OUR_ISPB, provider_id=uuid4(), request_id=uuid4())
+
+
+async def test_a_desk_that_is_away_is_unavailable(client: httpx.AsyncClient) -> None:
+    nowhere = NetworkHttp(client, base_url="http://127.0.0.1:9", secret="x")
+    with pytest.raises(ProviderUnavailable):
+        await nowhere.submit_kyc(uuid4(), ANA, papers(), ispb=OUR_ISPB, provider_id=uuid4(), request_id=uuid4())

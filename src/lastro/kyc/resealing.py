@@ -23,8 +23,8 @@ async def reseal(bank: Bank) -> int:
 
 async def _some(bank: Bank) -> int:
     async with bank.db.transaction() as tx:
-        images = await _older(tx, bank.keys.newest)
-        for image, sealed in zip(images, await asyncio.to_thread(_resealed, bank.keys, images), strict=True):
+        images = await _older(tx, bank.key_ring.newest)
+        for image, sealed in zip(images, await asyncio.to_thread(_resealed, bank.key_ring, images), strict=True):
             image.key_id, image.sealed = sealed.key_id, sealed.ciphertext
     return len(images)
 

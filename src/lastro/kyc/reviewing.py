@@ -57,7 +57,7 @@ async def _submit(bank: Bank, claimed: Claimed) -> None:
         wanted = submission is not None and _is_awaited(current, submission)
         images = await _images(tx, current.documents) if wanted else []
     if submission is not None and wanted:
-        papers = await asyncio.to_thread(_papers, bank.keys, current.documents, images)
+        papers = await asyncio.to_thread(_papers, bank.key_ring, current.documents, images)
         provider = await bank.providers.get(account.provider_id)
         holder = Holder(submission.holder_name, TaxId(account.holder_document, account.holder_document_type))
         await provider.speaks.submit_kyc(

@@ -56,7 +56,7 @@ async def send(
         await _refuse_early(tx, caller, account_id, attempt)
     uploads = await _judged(bank.images, papers)
     now = bank.now()
-    files = await asyncio.to_thread(_filed, bank.keys, uploads, account_id, caller.tenant_id, now)
+    files = await asyncio.to_thread(_filed, bank.key_ring, uploads, account_id, caller.tenant_id, now)
 
     async def apply(tx: AsyncSession) -> resources.KycDocumentAnswer:
         # The images first, for they take the longest: the account is locked for the rest alone.

@@ -4,16 +4,25 @@ import asyncio
 import json
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
 from build import JOAO, Tenant, World, a_cpf
+from lastro.auth.caller import Caller
+from lastro.auth.permissions import Permission
+from lastro.errors import BankError, ProviderUnavailable, RateLimited, Unavailable
+from lastro.pix.qrcodes import service
+from lastro.providers.directory import ProviderDirectory
+from lastro.providers.protocol import Provider
+from lastro.tenants.service import NETWORK
 from lastro.values.brcode import DynamicCode, StaticCode, write
 from lastro.values.money import Money
 from lastro.values.pix_key import PixKey
+from lastro.values.text import Text
 from pix.qrcodes.codes import Receiver, a_receiver, decode
 
 DOCUMENTED = [
@@ -121,6 +130,35 @@ async def test_a_key_that_the_directory_does_not_hold_leaves_the_name_of_the_cod
         "bankName": None,
         "bankCode": None,
     }
+
+
+class Directory:
+    """A directory that answers every question in one way."""
+
+    def __init__(self, error: BankError | None) -> None:
+        self._error = error
+
+    async def find_key(self, *_: object, **__: object) -> None:
+        """Fail as told, or not answer."""
+        if self._error is not None:
+            raise self._error
+        await asyncio.sleep(30)
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimited(Text("", "")), ProviderUnavailable(Text("", "")), Unavailable(Text("", "")), None]
+)
+async def test_a_directory_that_does_not_say_keeps_nobody_from_reading(
+    tenant: Tenant, world: World, error: BankError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "DIRECTORY_SECONDS", 0.3)
+    providers = ProviderDirectory(world.bank.db, {NETWORK: cast("Provider", Directory(error))})
+    caller = Caller(tenant.id, "test", frozenset(Permission))
+
+    read = await service.decode(replace(world.bank, providers=providers), caller, static(JOAO))
+
+    recipient = read.data.attributes.recipient
+    assert (recipient.name, recipient.document, recipient.bank_name) == ("NOME NO CODIGO", None, None)
 
 
 async def test_a_forged_copy_of_our_code_is_not_taken_for_ours(shop: Receiver) -> None:
