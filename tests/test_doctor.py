@@ -19,6 +19,7 @@ from lastro.dev import databases
 from lastro.doctor import Finding, examine
 from lastro.embedded import Postgres, data_directory, postgres
 from lastro.migrations import upgrade
+from lastro.pix.qrcodes.signer import SELF_SIGNED_DAYS, self_signed
 from lastro.settings import Settings
 
 PASSWORD = "the-login-has-this-password"
@@ -113,10 +114,10 @@ async def patient(ward: Postgres, gateway: str) -> Patient:
 async def test_a_healthy_setup_is_all_good(patient: Patient) -> None:
     findings = await patient.examined()
     assert bad(findings) == []
-    assert len(findings) == 15
+    assert len(findings) == 16
     without_simulator = await patient.examined(simulator_database_url=None)
     assert bad(without_simulator) == []
-    assert len(without_simulator) == 14
+    assert len(without_simulator) == 15
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,29 @@ async def test_commits_that_do_not_last(patient: Patient) -> None:
         assert what == ["committed payments may be lost in a power cut: fsync, synchronous_commit off"]
     finally:
         await patient.suffer("ALTER DATABASE lastro RESET ALL", "ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "found"),
+    [
+        (0, []),
+        (SELF_SIGNED_DAYS - 20, ["the certificate for QR codes expires in 19 days"]),
+        (SELF_SIGNED_DAYS + 1, ["the certificate for QR codes has expired: no bank pays a dynamic code"]),
+    ],
+)
+async def test_a_certificate_of_any_age(patient: Patient, tmp_path: Path, days_ago: int, found: list[str]) -> None:
+    pem = tmp_path / "qr.pem"
+    pem.write_bytes(self_signed("pix.example.com", datetime.now(UTC) - timedelta(days=days_ago)))
+
+    assert bad(await patient.examined(qr_certificate=pem)) == found
+
+
+async def test_a_certificate_that_is_none(patient: Patient, tmp_path: Path) -> None:
+    (tmp_path / "qr.pem").write_text("nothing")
+
+    (found,) = bad(await patient.examined(qr_certificate=tmp_path / "qr.pem"))
+
+    assert "must hold a private key" in found
 
 
 async def test_clocks_that_disagree(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:

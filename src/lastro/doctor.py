@@ -14,12 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from lastro.database import APPLICATION_ROLE
+from lastro.errors import SetupError
 from lastro.keyring import KeyRing
 from lastro.migrations import configuration
+from lastro.pix.qrcodes.signer import Signer
 from lastro.settings import Settings
 
 LEAST_VERSION = 15
 MOST_SKEW = timedelta(seconds=5)
+SOON = timedelta(days=30)
 MOST_LATENESS = timedelta(seconds=60)
 
 _SECONDS_TO_CONNECT = 5
@@ -54,6 +57,7 @@ async def examine(settings: Settings) -> list[Finding]:
             findings += await _bank(connection, settings)
     except _AWAY as error:
         findings.append(_away("the database", settings.database_url, "LASTRO_DATABASE_URL", error))
+    findings.append(_certificate(settings))
     findings.append(await _network(settings.network_url))
     findings += await _simulator(settings)
     return findings
@@ -285,6 +289,22 @@ async def _tenants(connection: AsyncConnection) -> list[Finding]:
         Finding(True, f"{facts[name]} {name}") if facts[name] else Finding(False, f"no {name}", f"run: {command}")
         for name, command in commands.items()
     ]
+
+
+def _certificate(settings: Settings) -> Finding:
+    """Dynamic codes need one; without it the static ones work."""
+    if settings.qr_certificate is None:
+        return Finding(True, "no certificate for QR codes: static ones alone can be made")
+    renew = "put a new certificate into the file of LASTRO_QR_CERTIFICATE and restart the API"
+    try:
+        left = Signer.load(settings.qr_certificate).good_until - machine_now()
+    except SetupError as error:
+        return Finding(False, str(error), "docs/operations.md says what the file holds")
+    if left < timedelta(0):
+        return Finding(False, "the certificate for QR codes has expired: no bank pays a dynamic code", renew)
+    if left < SOON:
+        return Finding(False, f"the certificate for QR codes expires in {left.days} days", renew)
+    return Finding(True, f"the certificate for QR codes is good for {left.days} days")
 
 
 async def _network(url: str) -> Finding:

@@ -23,7 +23,7 @@ from joserfc.jwk import ECKey, RSAKey
 from lastro.errors import SetupError
 from lastro.pix.qrcodes.signature import LEAST_RSA_BITS, thumbprint
 
-_SELF_SIGNED_DAYS = 3650  # a demo's clock may be years ahead
+SELF_SIGNED_DAYS = 3650  # a demo's clock may be years ahead
 
 
 class Signer:
@@ -59,6 +59,11 @@ class Signer:
             raise SetupError("LASTRO_QR_CERTIFICATE: the first certificate must be that of the private key")
         return cls(key, chain)
 
+    @property
+    def good_until(self) -> datetime:
+        """When the certificate expires: no bank believes a charge after that."""
+        return self._chain[0].not_valid_after_utc
+
     def sign(self, payload: bytes, *, key_set: str) -> str:
         """The payload under our signature (a compact JWS); `key_set` is the URL where `keys` are published."""
         header = {
@@ -93,7 +98,7 @@ def self_signed(host: str, now: datetime) -> bytes:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=_SELF_SIGNED_DAYS))
+        .not_valid_after(now + timedelta(days=SELF_SIGNED_DAYS))
         .add_extension(x509.SubjectAlternativeName([name]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
