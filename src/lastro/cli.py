@@ -91,7 +91,7 @@ def serve(processes: Annotated[int, typer.Option(min=1, max=64, help="Server pro
 
 @app.command()
 def worker() -> None:
-    """Keeps promises: settles payments, opens accounts. Run as many as you like."""
+    """Keeps promises: settles payments and refunds, opens accounts, registers keys. Run as many as you like."""
     from prometheus_client import start_http_server
 
     settings = _settings()

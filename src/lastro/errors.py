@@ -169,7 +169,7 @@ class Unprocessable(BankError):
 
 
 class InvalidQrCode(BankError):
-    """The text is not a Pix code, or the code has expired."""
+    """The text is not a Pix code, or one that can not be paid (any longer): expired, paid, removed."""
 
     code = ErrorCode.INVALID_QRCODE
 

@@ -110,6 +110,7 @@ class Worker:
 
     async def _keep(self, topic: str, claimed: Sequence[Claimed], number: int) -> None:
         waiting = await self._try(topic, claimed)
+        metrics.KEPT.labels(topic).inc(len(claimed) - len(waiting))
         if not waiting:
             return
         metrics.POSTPONED.labels(topic).inc(len(waiting))

@@ -11,7 +11,6 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro import metrics
 from lastro.accounts.models import Account
 from lastro.bank import Bank
 from lastro.errors import Conflict, Unprocessable
@@ -59,7 +58,6 @@ async def _side_by_side(bank: Bank, claimed: Sequence[Claimed], errand: Errand) 
                 await errand(bank, each)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known of this one
             return Waiting(each, f"{type(error).__name__}: {error}")
-        metrics.KEPT.labels(each.topic).inc()
         return None
 
     return [waiting for waiting in await asyncio.gather(*map(run, claimed)) if waiting is not None]

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro import metrics
 from lastro.bank import Bank
 from lastro.database import among
 from lastro.logs import logger
@@ -41,13 +40,11 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
         payments = await _read(tx, [(each.account_id, each.reference) for each in claimed])
     ours = {payment.id for payment in payments if payment.payee_account_id is not None}
     await inside.settle(bank, [each for each in claimed if each.reference in ours])
-    waiting = await _settle_outside(
+    return await _settle_outside(
         bank,
         [each for each in claimed if each.reference not in ours],
         [payment for payment in payments if payment.id not in ours],
     )
-    metrics.KEPT.labels("pix.payment.settle").inc(len(claimed) - len(waiting))
-    return waiting
 
 
 async def _settle_outside(bank: Bank, claimed: Sequence[Claimed], payments: Sequence[PixPayment]) -> Sequence[Waiting]:

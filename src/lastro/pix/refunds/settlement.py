@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from lastro import metrics
 from lastro.bank import Bank
 from lastro.database import among
 from lastro.logs import logger
@@ -20,7 +19,6 @@ from lastro.outbox.queue import Claimed, Waiting
 from lastro.pix.refunds import inside
 from lastro.pix.refunds.conclusion import Verdict, conclude
 from lastro.pix.refunds.models import PixRefund
-from lastro.pix.refunds.service import SETTLE
 from lastro.pix.transfers.models import PixTransfer
 from lastro.providers.protocol import Outcome, Rejected, ReturnInstruction, Settled
 from lastro.values.end_to_end_id import EndToEndId
@@ -55,9 +53,7 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     async with bank.db.transaction() as tx:
         await conclude(tx, verdicts, now=bank.now())
         await queue.keep(tx, [each.id for each in outside if each.reference in decided])
-    waiting = [Waiting(each, str(outcomes[each.reference])) for each in outside if each.reference not in decided]
-    metrics.KEPT.labels(SETTLE).inc(len(claimed) - len(waiting))
-    return waiting
+    return [Waiting(each, str(outcomes[each.reference])) for each in outside if each.reference not in decided]
 
 
 async def _read(bank: Bank, claimed: Sequence[Claimed]) -> tuple[dict[UUID, PixRefund], set[UUID]]:
