@@ -110,6 +110,14 @@ def upgrade() -> None:
 
 def _grant() -> None:
     """Documents are only added to: what was reviewed, and what it was, can not be rewritten by the application."""
+    # An application that is withdrawn never gets a number.
+    op.drop_constraint(op.f("ck_accounts_numbered_once_open"), "accounts")
+    op.create_check_constraint(
+        op.f("ck_accounts_numbered_once_open"),
+        "accounts",
+        "status = 'CLOSED' OR (status = 'PENDING') = (account_number IS NULL)",
+    )
+    op.add_column("accounts", sa.Column("approved_name", sa.Text(), nullable=True))
     op.execute("GRANT SELECT ON kyc_files, kyc_submissions, kyc_documents, kyc_images TO lastro_app")
     op.execute("GRANT INSERT ON kyc_files, kyc_submissions, kyc_documents, kyc_images TO lastro_app")
     op.execute(

@@ -39,6 +39,9 @@ _NOT_LISTED = Text(
     "O QR Code aponta para um servidor que não é de um participante conhecido.",
     "The QR code points to a server that is not a known participant's.",
 )
+_NO_CHARGE = Text(
+    "O endereço do QR Code não publica uma cobrança.", "What the QR code's address publishes is no charge."
+)
 _NOT_PUBLISHED = Text(
     "A cobrança deste QR Code não está mais disponível.", "The charge of this QR code is no longer available."
 )
@@ -99,6 +102,8 @@ class Egress:
             raise ProviderUnavailable(_UNAVAILABLE, retry_after=_RETRY_AFTER_SECONDS) from None
         if status in _GONE:
             raise InvalidQrCode(_NOT_PUBLISHED)
+        if status == httpx.codes.OK and body is None:
+            raise InvalidQrCode(_NO_CHARGE)
         if status != httpx.codes.OK or body is None:
             raise ProviderUnavailable(_UNAVAILABLE, retry_after=_RETRY_AFTER_SECONDS)
         return body

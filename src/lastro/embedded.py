@@ -35,7 +35,7 @@ _SECONDS_FOR_LEFTOVERS = 15.0
 _SETTINGS = (
     *(f"listen_addresses={_HOST}", "unix_socket_directories=", "max_connections=200", "jit=off"),
     *("max_wal_size=4GB", "checkpoint_timeout=15min", "wal_compression=pglz"),  # pglz is in every build, lz4 is not
-    *("timezone=UTC", "log_timezone=UTC", "lc_messages=C"),  # C: we read the log
+    *("timezone=UTC", "log_timezone=UTC", "lc_messages=C", "log_error_verbosity=terse"),  # C: we read the log
 )
 _DURABLE = ("shared_buffers=256MB",)
 _NOT_DURABLE = ("shared_buffers=128MB", "fsync=off", "synchronous_commit=off", "full_page_writes=off")

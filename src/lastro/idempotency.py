@@ -22,7 +22,7 @@ _REUSED = Sentence(
     "Esta Idempotency-Key já foi usada com outra requisição.",
     "This Idempotency-Key was already used with another request.",
 )
-_STILL_RUNNING = Sentence(
+STILL_RUNNING = Sentence(
     "Uma requisição com esta Idempotency-Key ainda está em andamento.",
     "A request with this Idempotency-Key is still running.",
 )
@@ -147,7 +147,7 @@ async def once(
         if isinstance(stored, Unprocessable):
             raise stored
         return stored
-    raise Conflict(_STILL_RUNNING, retry_after=1)
+    raise Conflict(STILL_RUNNING, retry_after=1)
 
 
 async def _taken(db: Database, attempt: Attempt) -> bool:

@@ -4,8 +4,10 @@ import asyncio
 import struct
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Hashable
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from lastro.errors import Unavailable
 from lastro.values.text import Text
@@ -34,12 +36,18 @@ class Isolated:
         """Start nothing yet."""
         self._program = program
         self._turns = asyncio.Semaphore(processes)
+        self._queues: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         self._idle: list[_Child] = []
         self._all: set[_Child] = set()
 
-    async def ask(self, frame: bytes) -> bytes:
-        """The program's answer. Raises Broken when it died of the frame, Unavailable when it was not done in time."""
-        async with self._turns:
+    async def ask(self, frame: bytes, *, on_behalf_of: Hashable | None = None) -> bytes:
+        """The program's answer. Raises Broken when it died of the frame, Unavailable when it was not done in time.
+
+        Nobody has more than one process at a time, however much he asks: others wait for one of his frames at most.
+        Without a name, each frame is somebody else's.
+        """
+        queue = asyncio.Lock() if on_behalf_of is None else self._queues.setdefault(on_behalf_of, asyncio.Lock())
+        async with queue, self._turns:
             child = self._idle.pop() if self._idle else await self._start()
             try:
                 answer = await child.ask(frame)

@@ -63,18 +63,19 @@ def test_only_a_closed_account_may_not_change(status: AccountStatus) -> None:
 
 @pytest.mark.parametrize("empty", [True, False])
 @pytest.mark.parametrize("status", AccountStatus)
-def test_only_an_active_and_empty_account_may_close(status: AccountStatus, empty: bool) -> None:
-    refusal = rules.may_close(status, empty=empty)
+def test_an_empty_account_may_close_that_is_active_or_not_yet_opened(status: AccountStatus, empty: bool) -> None:
+    refusal = rules.may_close(status, empty=empty, opening=False)
 
-    assert (refusal is None) == (status is AccountStatus.ACTIVE and empty)
+    assert (refusal is None) == (status in {AccountStatus.ACTIVE, AccountStatus.PENDING} and empty)
     assert refusal is None or isinstance(refusal, Conflict)
 
 
 def test_each_refusal_to_close_has_its_own_words() -> None:
     refusals = [
-        rules.may_close(AccountStatus.CLOSED, empty=True),
-        rules.may_close(AccountStatus.BLOCKED, empty=True),
-        rules.may_close(AccountStatus.ACTIVE, empty=False),
+        rules.may_close(AccountStatus.CLOSED, empty=True, opening=False),
+        rules.may_close(AccountStatus.BLOCKED, empty=True, opening=False),
+        rules.may_close(AccountStatus.ACTIVE, empty=False, opening=False),
+        rules.may_close(AccountStatus.PENDING, empty=True, opening=True),
     ]
 
     assert len({str(refusal) for refusal in refusals}) == len(refusals)

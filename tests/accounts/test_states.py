@@ -43,8 +43,10 @@ def test_every_edge_is_news(edge: states.Edge) -> None:
     assert what.isalpha()
 
 
-def test_no_two_edges_are_the_same_news() -> None:
-    assert len({edge.emits for edge in EDGES.values()}) == len(EDGES)
+def test_edges_that_are_the_same_news_lead_to_the_same_status() -> None:
+    told = {(edge.emits, to) for (_, to), edge in EDGES.items()}
+
+    assert len({news for news, _ in told}) == len(told)
 
 
 def test_the_drawing_names_each_status() -> None:

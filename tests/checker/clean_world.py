@@ -638,6 +638,8 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     ):
         world.spend(level, holder, tokens)
     world.apply("newcomer")
+    world.apply("withdrawn")
+    world.step("withdrawn", "CLOSED", "account.closed")
     world.apply("turned down")
     world.send("turned down")
     world.decide("turned down", "REJECTED")

@@ -120,6 +120,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("P7", f"UPDATE pix_payments SET updated_at = completed_at - interval '1 ms' WHERE id = {PAID}"),
     broken("P7", f"UPDATE pix_payments SET updated_at = created_at - interval '1 ms' WHERE id = {named('pending')}"),
     broken("P9", f"UPDATE pix_payments SET created_at = now() - interval '25 hours' WHERE id = {named('under way')}"),
+    broken("P9", f"UPDATE pix_refunds SET created_at = now() - interval '25 hours' WHERE id = {named('going back')}"),
     broken("R4", f"UPDATE pix_payments SET returned_centavos = 4 WHERE id = {named('partly returned')}"),
     broken("R4", f"UPDATE pix_payments SET status = 'COMPLETED' WHERE id = {named('returned')}"),
     broken("R4", f"UPDATE pix_payments SET status = 'REVERSED' WHERE id = {named('partly returned')}"),
@@ -188,8 +189,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("N2", f"UPDATE accounts SET closed_at = created_at WHERE id = {_CLOSED}"),
     broken(
         "N2",
-        "UPDATE inbox SET created_at = now(), account_id = (SELECT id FROM accounts WHERE status = 'CLOSED')"
-        f" WHERE reference = {named('first of payer')}",
+        f"UPDATE inbox SET created_at = now(), account_id = {_CLOSED} WHERE reference = {named('first of payer')}",
     ),
     broken("K1", f"DELETE FROM key_holders WHERE key_id = {named('document')}"),
     broken("K1", "INSERT INTO key_holders VALUES ('a@b.c', gen_random_uuid(), gen_random_uuid())"),
@@ -278,6 +278,8 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     broken("A1", f"UPDATE accounts SET branch = '0001' WHERE id = {named('applicant')}"),
     broken("A1", f"UPDATE accounts SET branch = NULL WHERE id = {PAYER}"),
+    broken("A1", f"UPDATE accounts SET branch = NULL WHERE id = {_CLOSED}"),
+    broken("E1", f"DELETE FROM events WHERE account_id = {named('withdrawn')}"),
     broken("A1", _ANY_ACCOUNT, f"UPDATE accounts SET closed_at = now() WHERE id = {PAYER}"),
     broken("A1", f"UPDATE accounts SET closed_at = created_at - interval '1 s' WHERE id = {_CLOSED}"),
     broken("A1", f"UPDATE accounts SET status = 'CLOSED', closed_at = now() WHERE id = {PAYER}"),

@@ -49,6 +49,7 @@ EXTRAS = {
     "data.attributes.txid",
     "data.attributes.status",
     "data.attributes.automaticPix",
+    "data.attributes.recipient.verified",
     "data.attributes.reviewNote",
     "data.attributes.accountId",
     "data.attributes.completedAt",

@@ -290,6 +290,7 @@ def program(tmp_path: Path) -> Path:
         "    word = sys.stdin.buffer.read(struct.unpack('>I', n)[0])\n"
         "    if word == b'die': os._exit(3)\n"
         "    if word == b'sleep': time.sleep(60)\n"
+        "    if word == b'nap': time.sleep(0.5)\n"
         "    if word == b'environment': say(repr(sorted(os.environ)).encode())\n"
         "    elif word == b'pid': say(str(os.getpid()).encode())\n"
         "    else: say(word)\n"
@@ -364,6 +365,24 @@ async def test_there_are_never_more_than_it_may_have(program: Path) -> None:
     assert len(set(answers)) <= 2
     await made.close()
     assert children_of(made) == []
+
+
+async def test_who_asks_much_keeps_nobody_else_waiting(program: Path) -> None:
+    made = Isolated(program, processes=2)
+    await asyncio.gather(made.ask(b"pid"), made.ask(b"pid"))  # both are warm
+    done: list[str] = []
+
+    async def ask(frame: bytes, name: str) -> None:
+        await made.ask(frame, on_behalf_of=name)
+        done.append(name)
+
+    greedy = [asyncio.create_task(ask(b"nap", "greedy")) for _ in range(4)]
+    await asyncio.sleep(0)
+    await ask(b"hello", "modest")
+
+    assert done == ["modest"]
+    await asyncio.gather(*greedy)
+    await made.close()
 
 
 async def test_it_sees_nothing_of_our_environment(program: Path) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text
 
+from accounts.test_accounts import the_office_is_slow
 from build import ALL_PAPERS, TINY_PICTURE, Account, Answered, Tenant, World, a_cpf, until
 from kyc.pictures import PDF, bomb, picture
 from kyc.pictures import text as base64
@@ -107,6 +108,33 @@ async def test_who_sent_nothing_has_not_started(tenant: Tenant) -> None:
             },
         }
     }
+
+
+async def test_an_application_can_be_withdrawn_and_made_again(tenant: Tenant, world: World) -> None:
+    account = await applied(tenant)
+    document = (await account.attributes())["holderDocument"]
+    await send(account, paper("SELFIE"))
+
+    closed = await tenant.post(f"/accounts/{account.id}/close")
+    again = await tenant.post("/accounts", "accounts", tenant.application(holderDocument=document))
+    late = await send(account, paper("RG"))
+
+    assert (closed.status, closed.attributes["status"]) == (200, "CLOSED")
+    assert (again.status, late.status) == (201, 409)
+    assert (await account.attributes())["accountNumber"] is None
+    told = await rows(world, "SELECT type FROM events WHERE resource_id = :id", id=UUID(account.id))
+    assert [row.type for row in told] == ["account.closed"]
+
+
+async def test_an_application_that_is_withdrawn_under_review_stays_closed(tenant: Tenant) -> None:
+    account = await applied(tenant)
+    await account.sends()
+
+    closed = await tenant.post(f"/accounts/{account.id}/close")
+    await becomes(account, "APPROVED")
+
+    assert closed.status == 200
+    assert await account.has_status("CLOSED")
 
 
 async def test_an_account_does_not_open_without_documents(tenant: Tenant) -> None:
@@ -303,7 +331,7 @@ async def test_of_eight_who_send_at_once_each_is_taken_and_one_file_comes_of_it(
 async def test_a_decoder_that_is_away_is_nobodys_fault(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     account = await applied(tenant)
 
-    async def never(_: Isolated, __: bytes) -> bytes:
+    async def never(_: Isolated, __: bytes, **___: Any) -> bytes:
         raise Unavailable(Text("", ""), retry_after=5)
 
     monkeypatch.setattr(Isolated, "ask", never)
@@ -652,3 +680,16 @@ def test_a_refusal_never_repeats_what_was_sent() -> None:
     with pytest.raises(Invalid) as raised:
         decoded("U0VHUkVETw===")
     assert "U0VH" not in str(raised.value)
+
+
+async def test_an_account_opens_under_the_name_that_was_approved(tenant: Tenant, world: World) -> None:
+    """The answer of the office to the first try was lost, and the holder has another name by now."""
+    account = await applied(tenant)
+    async with the_office_is_slow(world):
+        await account.is_approved()
+        renamed = await tenant.patch(f"/accounts/{account.id}", "accounts", {"holderName": "Outro Nome Ltda"})
+        assert renamed.status == 200
+
+    await until(lambda: account.has_status("ACTIVE"))
+    book = await rows(world, "SELECT approved_name FROM accounts WHERE id = :id", id=account.id)
+    assert book[0].approved_name == "Loja de Teste Ltda"

@@ -15,12 +15,17 @@ from lastro.values.tax_id import DocumentType
 
 
 class Account(Base):
-    """One account. `version` counts its changes; the money lies in the ledger, under the same id."""
+    """One account. `version` counts its changes; the money lies in the ledger, under the same id.
+
+    `approved_name` is the holder's name when the first review approved it: the provider opens the account under that.
+    """
 
     __tablename__ = "accounts"
     __table_args__ = (
         Index("ix_accounts_tenant_id_created_at_id", "tenant_id", "created_at", "id"),
-        CheckConstraint("(status = 'PENDING') = (account_number IS NULL)", name="numbered_once_open"),
+        CheckConstraint(
+            "status = 'CLOSED' OR (status = 'PENDING') = (account_number IS NULL)", name="numbered_once_open"
+        ),
         CheckConstraint("(status = 'CLOSED') = (closed_at IS NOT NULL)", name="closed_at_with_closed"),
     )
 
@@ -40,6 +45,7 @@ class Account(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    approved_name: Mapped[str | None]
 
 
 class OpenAccount(Base):

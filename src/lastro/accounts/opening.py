@@ -1,6 +1,7 @@
 """Keeps the promise to open an account: asks the provider's office, then writes branch and number."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import select
 
@@ -10,23 +11,15 @@ from lastro.accounts.states import AccountStatus
 from lastro.bank import Bank
 from lastro.ledger import book
 from lastro.outbox import queue
+from lastro.outbox.errands import side_by_side
 from lastro.outbox.queue import Claimed, Waiting
 from lastro.providers.protocol import Holder, Opened
 from lastro.values.tax_id import TaxId
 
 
 async def open_accounts(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
-    """Open each account at its provider; repeating is harmless. Says which could not be opened now, and why.
-
-    One account that its provider refuses does not stand in the way of those behind it.
-    """
-    waiting: list[Waiting] = []
-    for each in claimed:
-        try:
-            await _open(bank, each)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the next account has its turn
-            waiting.append(Waiting(each, f"{type(error).__name__}: {error}"))
-    return waiting
+    """Open each account at its provider; repeating is harmless. Says which could not be opened now, and why."""
+    return await side_by_side(claimed, partial(_open, bank))
 
 
 async def _open(bank: Bank, claimed: Claimed) -> None:
@@ -38,7 +31,10 @@ async def _open(bank: Bank, claimed: Claimed) -> None:
 
 async def _ask(bank: Bank, account: Account) -> Opened:
     provider = await bank.providers.get(account.provider_id)
-    holder = Holder(account.holder_name, TaxId(account.holder_document, account.holder_document_type))
+    # The name under which the holder was approved: a new one is reviewed first, and a repetition must say the same.
+    holder = Holder(
+        account.approved_name or account.holder_name, TaxId(account.holder_document, account.holder_document_type)
+    )
     return await provider.speaks.open_account(
         holder, account.type, ispb=provider.ispb, provider_id=provider.id, request_id=account.id
     )

@@ -12,6 +12,10 @@ NOT_ACTIVE = Text("A conta não está ativa.", "The account is not active.")
 _HAS_MONEY = Text(
     "A conta possui saldo ou operações pendentes.", "The account holds money or has operations under way."
 )
+_OPENING = Text(
+    "O provedor está abrindo a conta; tente de novo em instantes.",
+    "The provider is opening the account; try again in a moment.",
+)
 _CLOSED = Text("A conta está encerrada.", "The account is closed.")
 
 
@@ -29,10 +33,15 @@ def may_change(status: AccountStatus) -> BankError | None:
     return Conflict(_CLOSED) if status is AccountStatus.CLOSED else None
 
 
-def may_close(status: AccountStatus, *, empty: bool) -> BankError | None:
-    """Closing needs an active account with no money, neither free nor on its way."""
+def may_close(status: AccountStatus, *, empty: bool, opening: bool) -> BankError | None:
+    """Closing needs an account with no money, neither free nor on its way, that is not blocked.
+
+    A pending one is an application that is withdrawn; not while its provider is `opening` it.
+    """
     if status is AccountStatus.CLOSED:
         return Conflict(_CLOSED)
-    if status is not AccountStatus.ACTIVE:
+    if status is AccountStatus.BLOCKED:
         return Conflict(NOT_ACTIVE)
+    if status is AccountStatus.PENDING and opening:
+        return Conflict(_OPENING)
     return None if empty else Conflict(_HAS_MONEY)

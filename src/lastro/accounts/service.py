@@ -143,7 +143,8 @@ async def close(bank: Bank, caller: Caller, account_id: UUID, attempt: Attempt |
         money = await book.lock(tx, [account_id])
         now = bank.now()  # behind the lock: no movement of this account is younger
         account = await _locked(tx, caller, account_id)
-        refusal = rules.may_close(account.status, empty=money[account_id].nothing)
+        opening = account.approved_name is not None
+        refusal = rules.may_close(account.status, empty=money[account_id].nothing, opening=opening)
         if refusal is not None:
             raise refusal
         await bank.consequences.closed(tx, account_id, now)

@@ -1,8 +1,8 @@
 """The life of an account, as one table.
 
 PENDING → ACTIVE ⇄ BLOCKED
-            ↓
-         CLOSED
+   ↓        ↓
+ CLOSED   CLOSED
 """
 
 from collections.abc import Mapping
@@ -33,5 +33,6 @@ EDGES: Mapping[tuple[AccountStatus, AccountStatus], Edge] = {
     (S.PENDING, S.ACTIVE): Edge(emits="account.activated"),
     (S.ACTIVE, S.BLOCKED): Edge(emits="account.blocked"),
     (S.BLOCKED, S.ACTIVE): Edge(emits="account.unblocked"),
+    (S.PENDING, S.CLOSED): Edge(emits="account.closed"),
     (S.ACTIVE, S.CLOSED): Edge(emits="account.closed"),
 }

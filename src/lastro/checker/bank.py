@@ -10,14 +10,14 @@ SELECT account.id::text
                            OR account.closed_at IS NOT NULL
        WHEN 'ACTIVE' THEN account.branch IS NULL OR account.account_number IS NULL OR account.closed_at IS NOT NULL
        WHEN 'BLOCKED' THEN account.branch IS NULL OR account.account_number IS NULL OR account.closed_at IS NOT NULL
-       WHEN 'CLOSED' THEN account.branch IS NULL OR account.account_number IS NULL OR account.closed_at IS NULL
+       WHEN 'CLOSED' THEN (account.branch IS NULL) <> (account.account_number IS NULL) OR account.closed_at IS NULL
                           OR account.closed_at < account.created_at
                           OR balance.available_centavos <> 0 OR balance.in_transit_centavos <> 0
        ELSE TRUE END
 UNION ALL
 SELECT account.id::text
   FROM accounts account LEFT JOIN kyc_files file ON file.account_id = account.id
- WHERE account.status <> 'PENDING'
+ WHERE account.account_number IS NOT NULL
    AND (file.approved_at IS NULL
         OR NOT EXISTS (SELECT FROM kyc_submissions submission
                         WHERE submission.account_id = account.id AND submission.verdict = 'APPROVED'))
@@ -32,7 +32,7 @@ UNION ALL
 SELECT account_id::text FROM open_accounts GROUP BY account_id HAVING count(*) > 1
 UNION ALL
 SELECT coalesce(account.id, entry.account_id)::text
-  FROM (SELECT * FROM accounts WHERE status <> 'PENDING') account
+  FROM (SELECT * FROM accounts WHERE account_number IS NOT NULL) account
   FULL JOIN account_numbers entry ON entry.account_id = account.id
  WHERE (account.provider_id, account.branch, account.account_number)
        IS DISTINCT FROM (entry.provider_id, entry.branch, entry.account_number)
@@ -108,7 +108,9 @@ WITH told AS (
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.refund', status FROM pix_refunds
      UNION ALL
-    SELECT id, id, tenant_id::text, 'account', status FROM accounts
+    SELECT id, id, tenant_id::text, 'account',
+           CASE WHEN status = 'CLOSED' AND account_number IS NULL THEN 'WITHDRAWN' ELSE status END
+      FROM accounts
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.qrcode', CASE WHEN paid_at IS NULL THEN 'UNPAID' ELSE 'PAID' END
       FROM pix_qrcodes
@@ -148,6 +150,7 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
                                    OR times <> 1 + blocked + unblocked
        WHEN 'account CLOSED' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 1, unblocked)
                                   OR times <> 2 + blocked + unblocked
+       WHEN 'account WITHDRAWN' THEN (times, closed) IS DISTINCT FROM (1, 1)
        WHEN 'kyc of any status' THEN times <> kyc
        ELSE TRUE END
 UNION ALL

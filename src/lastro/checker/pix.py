@@ -62,11 +62,12 @@ SELECT id::text
 """
 
 _FORGOTTEN = """
-SELECT payment.id::text
-  FROM pix_payments payment
-  LEFT JOIN alerts alert ON alert.account_id = payment.account_id AND alert.reference = payment.id
- WHERE payment.status = 'PROCESSING'
-   AND payment.created_at < clock_timestamp() - interval '24 hours'
+SELECT sent.id::text
+  FROM (SELECT account_id, id, created_at FROM pix_payments WHERE status = 'PROCESSING'
+         UNION ALL
+        SELECT account_id, id, created_at FROM pix_refunds WHERE status = 'PROCESSING') sent
+  LEFT JOIN alerts alert ON alert.account_id = sent.account_id AND alert.reference = sent.id
+ WHERE sent.created_at < clock_timestamp() - interval '24 hours'
    AND alert.id IS NULL
 """
 
@@ -196,7 +197,7 @@ INVARIANTS = (
     ),
     Invariant("P6", "The movements of a payment or a refund have its amount.", _AMOUNTS),
     Invariant("P7", "A payment has a completion date once it settled, and its dates are in order.", _DATES),
-    Invariant("P9", "No payment is PROCESSING for more than 24 hours without an alert.", _FORGOTTEN),
+    Invariant("P9", "No payment and no refund is PROCESSING for more than 24 hours without an alert.", _FORGOTTEN),
     Invariant(
         "R4",
         "What came back was credited once each and adds up; REVERSED is what came back whole.",

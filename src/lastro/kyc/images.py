@@ -7,6 +7,7 @@ import hashlib
 import struct
 from dataclasses import dataclass, field
 from enum import StrEnum
+from uuid import UUID
 
 from lastro.isolated import Broken, Isolated
 from lastro.kyc import limited
@@ -60,13 +61,13 @@ class Side:
         return hashlib.sha256(self.content).digest()
 
 
-async def judged(isolated: Isolated, text: str, *, pdf: bool) -> Side:
+async def judged(isolated: Isolated, text: str, *, pdf: bool, tenant_id: UUID | None = None) -> Side:
     """What the text holds, encoded anew if it is a picture. Raises Invalid, which never repeats it."""
     content = await asyncio.to_thread(decoded, text)
     wrong = _NO_DOCUMENT if pdf else _NO_PICTURE
     letter = next((letter for magic, letter in _MAGIC.items() if content.startswith(magic)), None)
     if letter is not None:
-        return await _renewed(isolated, letter, content, wrong)
+        return await _renewed(isolated, letter + content, wrong, tenant_id)
     if pdf and content.startswith(_PDF_HEADS) and b"%%EOF" in content[-_PDF_TAIL_BYTES:]:
         return Side(content, MediaType.PDF, None, None)
     raise Invalid(wrong)
@@ -88,9 +89,9 @@ def decoded(text: str) -> bytes:
     return content
 
 
-async def _renewed(isolated: Isolated, letter: bytes, content: bytes, wrong: Text) -> Side:
+async def _renewed(isolated: Isolated, frame: bytes, wrong: Text, tenant_id: UUID | None) -> Side:
     try:
-        answer = await isolated.ask(letter + content)
+        answer = await isolated.ask(frame, on_behalf_of=tenant_id)
     except Broken as error:
         raise Invalid(wrong) from error
     if not answer.startswith(limited.GOOD):

@@ -153,6 +153,7 @@ async def _apply(
         note = rules.note(rules.lacking(dossier.account.holder_document_type, dossier.states), dossier.states)
     if status is KycStatus.APPROVED and file.approved_at is None:
         file.approved_at = now
+        dossier.account.approved_name = submission.holder_name
         if dossier.account.status is AccountStatus.PENDING:
             await queue.promise(tx, [Promise(OPEN, dossier.account.id, dossier.account.id)])
     if status is not file.status:

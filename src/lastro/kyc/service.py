@@ -54,7 +54,7 @@ async def send(
     Unavailable."""
     async with bank.db.transaction() as tx:
         await _refuse_early(tx, caller, account_id, attempt)
-    uploads = await _judged(bank.images, papers)
+    uploads = await _judged(bank.images, papers, caller.tenant_id)
     now = bank.now()
     files = await asyncio.to_thread(_filed, bank.key_ring, uploads, account_id, caller.tenant_id, now)
 
@@ -80,7 +80,7 @@ async def _refuse_early(tx: AsyncSession, caller: Caller, account_id: UUID, atte
         raise refusal
 
 
-async def _judged(isolated: Isolated, papers: Sequence[Paper]) -> Sequence[Upload]:
+async def _judged(isolated: Isolated, papers: Sequence[Paper], tenant_id: UUID) -> Sequence[Upload]:
     """Look at every side, so that all that is wrong is told at once. Raises Unprocessable."""
     sides = [
         (number, name, paper.type, text)
@@ -89,7 +89,10 @@ async def _judged(isolated: Isolated, papers: Sequence[Paper]) -> Sequence[Uploa
         if text is not None
     ]
     found = await asyncio.gather(
-        *(judged(isolated, text, pdf=kind is not DocumentKind.SELFIE) for _, _, kind, text in sides),
+        *(
+            judged(isolated, text, pdf=kind is not DocumentKind.SELFIE, tenant_id=tenant_id)
+            for _, _, kind, text in sides
+        ),
         return_exceptions=True,
     )
     good: dict[tuple[int, str], Side] = {}

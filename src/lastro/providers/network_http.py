@@ -154,14 +154,17 @@ class NetworkHttp:
     async def give_back(self, instruction: ReturnInstruction) -> Outcome:
         """Return a received Pix, or part of it. Raises ProviderUnavailable."""
         with _in_our_words({}):
-            answer = await self._call("POST", "/spi/returns", body=wire.return_out(instruction), seconds=20.0)
+            answer = await self._call(
+                "POST", "/spi/returns", body=wire.return_out(instruction), seconds=_SETTLE_SECONDS
+            )
             return _outcome_for(instruction.return_id, answer)
 
     async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
         """What the rail knows of a payment or a return; None: it never saw it. Raises ProviderUnavailable."""
         try:
             with _in_our_words({404: (NotFound, _UNKNOWN)}):
-                answer = await self._call("GET", f"/spi/payments/{quote(end_to_end_id, safe='')}", seconds=8.0)
+                path = f"/spi/payments/{quote(end_to_end_id, safe='')}"
+                answer = await self._call("GET", path, seconds=_SETTLE_SECONDS)
                 return _outcome_for(end_to_end_id, answer)
         except NotFound:
             return None

@@ -6,8 +6,10 @@ from lastro.values.text import Text
 
 TAKEN = Text("Não foi possível registrar a chave Pix.", "The Pix key can not be registered.")
 
+ALREADY_HERE = "EntryAlreadyExists"
+
 WHY_TAKEN: Mapping[str, Text] = {
-    "EntryAlreadyExists": Text(
+    ALREADY_HERE: Text(
         "A chave Pix já está registrada nesta instituição.", "The Pix key is already registered at this institution."
     ),
     "EntryKeyInCustodyOfDifferentParticipant": Text(

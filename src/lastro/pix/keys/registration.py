@@ -4,9 +4,9 @@ An exception from the directory means that nothing is known: the key stays as it
 id goes out again later. Each handler may run twice without harm.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,7 @@ from lastro.accounts.models import Account
 from lastro.bank import Bank
 from lastro.errors import Conflict, Unprocessable
 from lastro.outbox import queue
+from lastro.outbox.errands import side_by_side
 from lastro.outbox.queue import Claimed, Waiting
 from lastro.pix.keys import crossing
 from lastro.pix.keys.models import PixKeyRow
@@ -25,42 +26,22 @@ from lastro.values.bank_account import BankAccount
 from lastro.values.pix_key import PixKey
 from lastro.values.tax_id import TaxId
 
-PATIENCE_SECONDS = 4.0  # for all that were claimed together: the worker has payments to bring to the network too
-AT_ONCE = 16
 _NOT_A_VERDICT = "RequestIdAlreadyUsed"  # says that we contradict ourselves, not that the directory does not have it
-
-Errand = Callable[[Bank, Claimed], Awaitable[None]]
 
 
 async def prove(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Send the codes by which customers prove that they have an e-mail address or a phone."""
-    return await _side_by_side(bank, claimed, _prove)
+    return await side_by_side(claimed, partial(_prove, bank))
 
 
 async def register(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Bring keys to the directory."""
-    return await _side_by_side(bank, claimed, _register)
+    return await side_by_side(claimed, partial(_register, bank))
 
 
 async def remove(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Take keys out of the directory."""
-    return await _side_by_side(bank, claimed, _remove)
-
-
-async def _side_by_side(bank: Bank, claimed: Sequence[Claimed], errand: Errand) -> Sequence[Waiting]:
-    """Run the errands, some at once, all within a few seconds; says which must wait, and why."""
-    places = asyncio.Semaphore(AT_ONCE)
-    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-
-    async def run(each: Claimed) -> Waiting | None:
-        try:
-            async with asyncio.timeout_at(deadline), places:
-                await errand(bank, each)
-        except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known of this one
-            return Waiting(each, f"{type(error).__name__}: {error}")
-        return None
-
-    return [waiting for waiting in await asyncio.gather(*map(run, claimed)) if waiting is not None]
+    return await side_by_side(claimed, partial(_remove, bank))
 
 
 async def _prove(bank: Bank, claimed: Claimed) -> None:

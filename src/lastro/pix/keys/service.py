@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lastro import idempotency
 from lastro.accounts.models import Account
 from lastro.accounts.service import NO_ACCOUNT
-from lastro.attempt import Answer, Attempt
+from lastro.attempt import Answer, Attempt, Overtaken
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
 from lastro.database import Found, page_of
@@ -33,7 +34,8 @@ from lastro.pix.keys.order import Registration
 from lastro.pix.keys.rules import KeyAccount
 from lastro.pix.keys.states import STATUS, KeyStage, KeyStatus
 from lastro.providers.models import ProviderRow
-from lastro.providers.refusals import why_taken
+from lastro.providers.refusals import ALREADY_HERE, why_taken
+from lastro.values.pix_key import KeyType
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
@@ -41,6 +43,12 @@ from lastro.values.time_ordered_id import new_id
 WAIT_SECONDS = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.3
 _TRIES = 3  # while the database is away, or the account's lock is in the hands of many
+
+_BEGUN = "(begun)"
+_OVER = Text(
+    "O registro desta chave foi substituído por outro mais novo, ou excluído.",
+    "A newer registration took the place of this one, or it was deleted.",
+)
 
 _NO_KEY = Text("Chave Pix não encontrada.", "Pix key not found.")
 _DECIDED = frozenset({KeyStage.ACTIVE, KeyStage.REMOVING, KeyStage.INACTIVE})
@@ -62,22 +70,28 @@ async def _take(
 ) -> Answer | None:
     """Write the registration down, unless it is there already; the answer, if this attempt got one before.
 
-    After Unavailable the same is tried again: under the same id it can not be written twice.
+    The answer comes later, so the attempt is claimed now, with what it asks: another question under the same key is
+    refused at once. After Unavailable the same is tried again: under the same id it can not be written twice.
     """
+    claim = replace(attempt, operation=f"{attempt.operation} {_BEGUN}") if attempt else None
     for again in range(_TRIES):
         try:
             async with bank.db.transaction() as tx:
                 answered = await _answered(tx, attempt)
                 if answered is None:
                     account = await _locked_account(tx, caller, wanted.account_id)
-                    may_be_there = attempt is not None or again > 0
-                    if not may_be_there or await _read(tx, wanted.account_id, key_id) is None:
+                    begun = await _answered(tx, claim) is not None
+                    if not begun and (again == 0 or await _read(tx, wanted.account_id, key_id) is None):
                         await _begin(tx, account, key_id, wanted, now=bank.now())
+                        if claim is not None:
+                            await idempotency.record(tx, [(claim, Answer(202, key_id.bytes))], now=bank.now())
                 return answered
+        except Overtaken:
+            continue  # a twin was faster: look what it asked
         except Unavailable:
             if again == _TRIES - 1:
                 raise
-    raise AssertionError("the last try answers or raises")
+    raise Conflict(idempotency.STILL_RUNNING, retry_after=1)
 
 
 def _id_of(attempt: Attempt) -> UUID:
@@ -150,13 +164,21 @@ async def _judge(tx: AsyncSession, account: Account, wanted: Registration, *, li
         codes = await _last_codes(tx, account.id, now)
     held_by, strict = None, False
     if wanted.key is not None:
-        query = select(KeyHolder.account_id).where(KeyHolder.key_value == wanted.key.value)
-        held_by = (await tx.execute(query)).scalar_one_or_none()
+        held_by = await _held_by(tx, account, wanted.kind, wanted.key.value)
         strict = (await tx.get_one(ProviderRow, account.provider_id)).strict_documents
     facts = KeyAccount(account.id, account.status, document, live_keys, codes)
     refusal = rules.may_register(wanted, facts, held_by=held_by, strict=strict, now=now)
     if refusal is not None:
         raise refusal
+
+
+async def _held_by(tx: AsyncSession, account: Account, kind: KeyType, value: str) -> UUID | None:
+    """Whose the key is. Before possession is proven nobody learns that it is another tenant's customer's."""
+    query = select(KeyHolder.account_id, Account.tenant_id).join(Account, Account.id == KeyHolder.account_id)
+    holder = (await tx.execute(query.where(KeyHolder.key_value == value))).one_or_none()
+    if holder is None or (kind in rules.PROVEN_BY_CODE and holder.tenant_id != account.tenant_id):
+        return None
+    return UUID(str(holder.account_id))
 
 
 async def _last_codes(tx: AsyncSession, account_id: UUID, now: datetime) -> Sequence[datetime]:
@@ -213,7 +235,12 @@ async def _try(
         return refusal
     if proven:
         await crossing.cross(tx, key, KeyStage.REGISTERING, now=now)
-        await _ask_the_directory(tx, key)
+        holder = await crossing.claim(tx, key)
+        if holder is not None:
+            key.failure_reason = ALREADY_HERE
+            await crossing.cross(tx, key, KeyStage.INACTIVE, now=now)
+            return rules.taken_by(holder, key.account_id)
+        await queue.promise(tx, [Promise(crossing.REGISTER, key.account_id, key.id)])
         return None
     key.tries += 1
     if key.tries >= rules.MOST_TRIES:
@@ -245,6 +272,8 @@ async def _outcome(bank: Bank, account_id: UUID, key_id: UUID, attempt: Attempt 
         assert key is not None  # noqa: S101 - as above
         if key.failure_reason is not None:
             raise Conflict(why_taken(key.failure_reason), reason=key.failure_reason)
+        if STATUS[key.stage] is KeyStatus.INACTIVE:
+            raise Conflict(_OVER)
         return resources.document(key, now=bank.now())
 
     return await once(bank.db, attempt, status, bank.now(), look)

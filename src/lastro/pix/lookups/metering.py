@@ -13,7 +13,6 @@ from lastro.pix.keys.holders import Holder, holders
 from lastro.pix.lookups import budgets
 from lastro.pix.lookups.budgets import Asker, Entry, Purpose, Size
 from lastro.values.pix_key import PixKey
-from lastro.values.tax_id import DocumentType
 
 COST_OF_FOUND, COST_OF_MISSING = 1, 20
 # A lookup pays for a miss beforehand, or many at once would all find a full bucket. A payment needs but one token.
@@ -63,5 +62,8 @@ def after(asker: Asker, purpose: Purpose, price: int) -> Entry:
 
 
 def reward(asker: Asker, questions: int) -> Entry:
-    """What the directory gives back when a payment follows a question: 1 to a person, 2 to a company."""
-    return Entry(asker, -questions * (1 if asker.payer.kind is DocumentType.CPF else 2))
+    """What a payment gives back of the questions that it followed: what they cost, and never more.
+
+    The directory gives a company 2; but its participant 1, and nothing when the payee is at the same bank.
+    """
+    return Entry(asker, -questions * COST_OF_FOUND)

@@ -1,5 +1,6 @@
 """Asks the directory who stands behind a key, for a client or for a payment, and charges the question first."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -123,6 +124,9 @@ async def ask(
     except BankError as error:
         await _price(bank, asker, purpose, error)
         raise
+    except asyncio.CancelledError:  # whoever asked waits no longer: silence costs nothing
+        _settle(bank, asker, purpose, 0)
+        raise
     _settle(bank, asker, purpose, COST_OF_FOUND)
     _count(purpose, "found")
     return Found(owner, None)
@@ -172,7 +176,8 @@ async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
     async with bank.db.transaction() as tx:
         provider_id, payer = await _payer(tx, caller, wanted.account_id)
     provider = await bank.providers.get(provider_id)
-    end_to_end_id = EndToEndId.new(provider.ispb, bank.now())
+    asked_at = bank.now()
+    end_to_end_id = EndToEndId.new(provider.ispb, asked_at)
     found = await ask(
         bank,
         provider,
@@ -185,7 +190,7 @@ async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
     if wanted.account_id is None:
         return LookedUp(found.owner, None, provider.hides_accounts)
     async with bank.db.transaction() as tx:
-        await _remember(tx, wanted.account_id, end_to_end_id, found, now=bank.now())
+        await _remember(tx, wanted.account_id, end_to_end_id, found, now=asked_at)
     return LookedUp(found.owner, end_to_end_id, provider.hides_accounts)
 
 

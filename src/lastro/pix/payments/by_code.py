@@ -9,7 +9,6 @@ from lastro.providers.protocol import Initiation
 from lastro.values.money import Money
 from lastro.values.text import Text
 
-_OTHER_AMOUNT = Text("O QR Code pede R$ {amount}.", "The QR code asks for R$ {amount}.")
 _NOTHING_TO_PAY = Text(
     "O QR Code só autoriza um Pix Automático: não há o que pagar agora.",
     "The QR code only authorises a Pix Automático: there is nothing to pay now.",
@@ -53,7 +52,10 @@ def may_pay(code: Decoded, amount: Money) -> BankError | None:
     if code.withdrawal:
         return _flawed(_WITHDRAWAL, "qrCodeText")
     if code.amount is not None and not code.amount_may_change and amount != code.amount:
-        return _flawed(_OTHER_AMOUNT.fill(amount=code.amount), "amount")
+        asked = str(code.amount)
+        return _flawed(
+            Text(f"O QR Code pede R$ {asked.replace('.', ',')}.", f"The QR code asks for R$ {asked}."), "amount"
+        )
     return None
 
 

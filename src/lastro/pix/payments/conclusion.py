@@ -133,11 +133,16 @@ def _agree(stands: PaymentStatus, said: PaymentStatus) -> bool:
 async def hear(
     tx: AsyncSession, provider_id: UUID, end_to_end_id: EndToEndId, outcome: Settled | Rejected, *, now: datetime
 ) -> bool:
-    """A network spoke unasked of one of its own payments. Says whether the payment is known."""
-    query = select(PixPayment.account_id, PixPayment.id).where(
+    """A network spoke unasked of one of its own payments. Says whether the payment is known.
+
+    Of a payment between two of our customers it can not know: that changes nothing, and a human is told.
+    """
+    query = select(PixPayment.account_id, PixPayment.id, PixPayment.payee_account_id).where(
         PixPayment.e2e_id == end_to_end_id, PixPayment.provider_id == provider_id
     )
     row = (await tx.execute(query)).one_or_none()
-    if row is not None:
+    if row is not None and row.payee_account_id is not None:
+        await queue.alert(tx, [Concern("not_the_networks", row.account_id, row.id, f"the network says {outcome}")])
+    elif row is not None:
         await conclude(tx, [Verdict(row.account_id, row.id, outcome)], now=now)
     return row is not None

@@ -25,8 +25,6 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> None:
 
     The payee is judged as for a Pix from outside, and refused with the same codes. Repeating is harmless.
     """
-    if not claimed:
-        return
     async with bank.db.transaction() as tx:
         payments = await _locked(tx, claimed)
         now = bank.now()  # behind the locks: no movement of these accounts is younger

@@ -1,10 +1,9 @@
 """How payments look on the wire."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
@@ -31,6 +30,10 @@ class NewPayment(Incoming):
 
     account_id: Annotated[UUID, Field(description="ID da conta de origem")]
     amount: Annotated[Amount, Field(description="Valor do pagamento, em reais")]
+    qr_code_text: Annotated[
+        str | None,
+        Field(strict=True, min_length=1, max_length=2_000, description="QR Code (copia e cola), no lugar da chave"),
+    ] = None
     recipient_key_type: Annotated[KeyType | None, Field(description="Obrigatório, exceto com qrCodeText")] = None
     recipient_key_value: Annotated[
         str | None,
@@ -42,10 +45,6 @@ class NewPayment(Incoming):
             examples=["12345678901"],
         ),
     ] = None
-    qr_code_text: Annotated[
-        str | None,
-        Field(strict=True, min_length=1, max_length=2_000, description="QR Code (copia e cola), no lugar da chave"),
-    ] = None
     description: Annotated[Description | None, Field(description="Descrição do pagamento")] = None
     lookup_e2e_id: Annotated[
         str | None,
@@ -56,13 +55,23 @@ class NewPayment(Incoming):
         """The payment in our words. Raises Validation for a key whose shape is not its type's."""
         return Wish(self.account_id, self.amount, self._recipient(), self.description, self._lookup())
 
+    @model_validator(mode="before")
+    @classmethod
+    def _say_what_is_missing(cls, data: Any) -> Any:
+        """A default is not looked at: what was not sent must stand there to be missed."""
+        return {"recipientKeyType": None, "recipientKeyValue": None, **data} if isinstance(data, dict) else data
+
+    @field_validator("recipient_key_type", "recipient_key_value", mode="before")
+    @classmethod
+    def _one_of_both(cls, value: Any, info: ValidationInfo) -> Any:
+        if "qr_code_text" in info.data and (value is None) == (info.data["qr_code_text"] is None):
+            raise Invalid(_REQUIRED if value is None else _ONE_OF_BOTH)
+        return value
+
     def _recipient(self) -> PixKey | str:
-        key = {"recipientKeyType": self.recipient_key_type, "recipientKeyValue": self.recipient_key_value}
         if self.qr_code_text is not None:
-            _none_of([name for name, value in key.items() if value is not None], _ONE_OF_BOTH)
             return self.qr_code_text
-        _none_of([name for name, value in key.items() if value is None], _REQUIRED)
-        assert self.recipient_key_type is not None  # noqa: S101 - the line above has seen to it
+        assert self.recipient_key_type is not None  # noqa: S101 - the validator has seen to it
         assert self.recipient_key_value is not None  # noqa: S101
         try:
             return PixKey.parse(self.recipient_key_type, self.recipient_key_value)
@@ -76,11 +85,6 @@ class NewPayment(Incoming):
             return None if self.lookup_e2e_id is None else EndToEndId.parse(self.lookup_e2e_id)
         except Invalid as error:
             raise Validation(error.text, flaws=[Flaw(error.text, pointer="/data/attributes/lookupE2eId")]) from error
-
-
-def _none_of(names: Sequence[str], text: Text) -> None:
-    if names:
-        raise Validation(text, flaws=[Flaw(text, pointer=f"/data/attributes/{name}") for name in names])
 
 
 class PaymentAttributes(Schema):

@@ -1,5 +1,6 @@
 """Takes back what comes back: the return (devolução) of a Pix that we sent, credited once, REVERSED when whole."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -44,13 +45,13 @@ async def take_back(tx: AsyncSession, provider_id: UUID, returned: ReturnReceive
     if earlier is not None:
         return earlier.rejected_with
     payment = await _original(tx, provider_id, returned)
-    if payment is not None and payment.status is PaymentStatus.PROCESSING:
+    if payment is not None and payment.payee_account_id is None and payment.status is PaymentStatus.PROCESSING:
         raise Unavailable(_NOT_YET, retry_after=1)
     refusal = _refusal(payment, returned) or await _closed(tx, payment)
     reference = new_id(now)
     await _write_down(tx, provider_id, returned, payment, reference, refusal, now)
     if payment is not None and refusal is None:
-        await credit(tx, payment, receive(payment.account_id, returned.amount, reference), now=now)
+        await credit(tx, [(payment, receive(payment.account_id, returned.amount, reference))], now=now)
     return refusal
 
 
@@ -66,7 +67,9 @@ async def _original(tx: AsyncSession, provider_id: UUID, returned: ReturnReceive
 
 
 def _refusal(payment: PixPayment | None, returned: ReturnReceived) -> str | None:
-    if payment is None or payment.status not in {PaymentStatus.COMPLETED, PaymentStatus.REVERSED}:
+    if payment is None or payment.payee_account_id is not None:  # what stayed inside, no network can return
+        return UNKNOWN_ORIGINAL
+    if payment.status not in {PaymentStatus.COMPLETED, PaymentStatus.REVERSED}:
         return UNKNOWN_ORIGINAL
     if not returned.amount or payment.returned + returned.amount > payment.amount:
         return MORE_THAN_LEFT
@@ -111,23 +114,19 @@ async def _write_down(  # noqa: PLR0917 - one fact each
         raise
 
 
-async def credit(tx: AsyncSession, payment: PixPayment, movement: Movement, *, now: datetime) -> None:
-    """Put back what a settled payment got back. The account's balance is locked."""
-    payment.returned += movement.amount
-    payment.version += 1
-    payment.updated_at = now
-    await book.post(tx, [movement], posted_at=now)
-    if payment.returned == payment.amount:
-        edge = EDGES[PaymentStatus.COMPLETED, PaymentStatus.REVERSED]
-        payment.status = PaymentStatus.REVERSED
-        await tx.flush()
-        assert edge.emits is not None  # noqa: S101 - every end is news
-        news = News(
-            edge.emits,
-            payment.tenant_id,
-            payment.account_id,
-            payment.id,
-            payment.version,
-            resources.resource(payment),
-        )
-        await announce(tx, [news], now=now)
+async def credit(tx: AsyncSession, returned: Sequence[tuple[PixPayment, Movement]], *, now: datetime) -> None:
+    """Put back what settled payments got back. The accounts' balances are locked."""
+    news: list[News] = []
+    for payment, movement in returned:
+        payment.returned += movement.amount
+        payment.version += 1
+        payment.updated_at = now
+        if payment.returned == payment.amount:
+            edge = EDGES[PaymentStatus.COMPLETED, PaymentStatus.REVERSED]
+            payment.status = PaymentStatus.REVERSED
+            assert edge.emits is not None  # noqa: S101 - every end is news
+            shown = resources.resource(payment)
+            news.append(News(edge.emits, payment.tenant_id, payment.account_id, payment.id, payment.version, shown))
+    await tx.flush()
+    await book.post(tx, [movement for _, movement in returned], posted_at=now)
+    await announce(tx, news, now=now)

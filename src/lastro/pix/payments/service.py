@@ -41,6 +41,18 @@ async def send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None) 
     A repetition is answered before anybody is asked. Raises NotFound, Conflict, Unprocessable, InvalidQrCode,
     InsufficientBalance, RateLimited, ProviderUnavailable, Unavailable.
     """
+    try:
+        return await _send(bank, caller, wish, attempt)
+    except BankError:
+        # A twin that was faster may be the very reason: it has used up the lookup, or paid the charge.
+        if attempt is not None:
+            known = await bank.preparing.submit(Question(wish.account_id, attempt, None))
+            if isinstance(known, Answer):
+                return known
+        raise
+
+
+async def _send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None) -> Answer:
     known = await bank.preparing.submit(Question(wish.account_id, attempt, wish.lookup))
     if isinstance(known, BankError):
         raise known

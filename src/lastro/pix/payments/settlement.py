@@ -7,6 +7,7 @@ instruction under the same end-to-end id goes out again later. A payment is neve
 import asyncio
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from lastro.bank import Bank
 from lastro.database import among
 from lastro.logs import logger
 from lastro.outbox import queue
+from lastro.outbox.errands import apart
 from lastro.outbox.queue import Claimed, Waiting
 from lastro.pix.payments import inside
 from lastro.pix.payments.conclusion import Verdict, conclude
@@ -39,12 +41,13 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     async with bank.db.transaction() as tx:
         payments = await _read(tx, [(each.account_id, each.reference) for each in claimed])
     ours = {payment.id for payment in payments if payment.payee_account_id is not None}
-    await inside.settle(bank, [each for each in claimed if each.reference in ours])
-    return await _settle_outside(
+    stuck = await apart([each for each in claimed if each.reference in ours], partial(inside.settle, bank))
+    waiting = await _settle_outside(
         bank,
         [each for each in claimed if each.reference not in ours],
         [payment for payment in payments if payment.id not in ours],
     )
+    return [*stuck, *waiting]
 
 
 async def _settle_outside(bank: Bank, claimed: Sequence[Claimed], payments: Sequence[PixPayment]) -> Sequence[Waiting]:

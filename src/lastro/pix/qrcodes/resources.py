@@ -144,13 +144,14 @@ class NewDecoding(Incoming):
 
 
 class Recipient(Schema):
-    """Who would be paid: by the directory when it says so, else only the name that the code gives."""
+    """Who would be paid. Not `verified`: only the name that the code itself gives, which may be anybody's."""
 
     name: str
     document: str | None
     document_type: DocumentType | None
     bank_name: str | None
     bank_code: str | None
+    verified: bool
 
 
 class DecodedAttributes(Schema):
@@ -203,8 +204,9 @@ def _recipient(payee: Party) -> Recipient:
         document_type=payee.tax_id.kind,
         bank_name=bank.short_name if bank else None,
         bank_code=bank.compe if bank else None,
+        verified=True,
     )
 
 
 def _nobody(name: str) -> Recipient:
-    return Recipient(name=name, document=None, document_type=None, bank_name=None, bank_code=None)
+    return Recipient(name=name, document=None, document_type=None, bank_name=None, bank_code=None, verified=False)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.database import among
 from lastro.ledger import book
-from lastro.ledger.movements import pay, release, settle
+from lastro.ledger.movements import Movement, pay, release, settle
 from lastro.outbox import queue
 from lastro.outbox.queue import Concern
 from lastro.pix.reasons import failure_reason
@@ -32,30 +32,38 @@ class Verdict:
     outcome: Settled | Rejected
 
 
-async def conclude(tx: AsyncSession, verdicts: Sequence[Verdict], *, now: datetime) -> None:
-    """Only a PROCESSING refund can be concluded; a second verdict that contradicts the first leaves an alert."""
+async def conclude(tx: AsyncSession, verdicts: Sequence[Verdict], *, now: datetime) -> set[UUID]:
+    """Only a PROCESSING refund can be concluded; a second verdict that contradicts the first leaves an alert.
+
+    Says which refunds were concluded now.
+    """
     if not verdicts:
-        return
+        return set()
     await book.lock(tx, {verdict.account_id for verdict in verdicts})
     refunds = {refund.id: refund for refund in await _locked(tx, verdicts)}
     transfers = await _transfers(tx, list(refunds.values()))
+    movements: list[Movement] = []
+    news: list[News] = []
     concerns: list[Concern] = []
     for verdict in verdicts:
         refund = refunds.get(verdict.refund_id)
         if refund is None:
             continue
         if refund.status is RefundStatus.PROCESSING:
-            await _cross(tx, refund, transfers[refund.transfer_id], verdict.outcome, now)
+            movements.append(_cross(refund, transfers[refund.transfer_id], verdict.outcome, now))
+            news.append(_news(refund))
         elif refund.status is not _status(verdict.outcome):
             said = f"{refund.status} stands; the network now says {verdict.outcome}"
             concerns.append(Concern("contradiction", refund.account_id, refund.id, said))
+    await tx.flush()
+    await book.post(tx, movements, posted_at=now)
+    await announce(tx, news, now=now)
     await queue.alert(tx, concerns)
+    return {each.resource_id for each in news}
 
 
-async def _cross(
-    tx: AsyncSession, refund: PixRefund, transfer: PixTransfer, outcome: Settled | Rejected, now: datetime
-) -> None:
-    edge = EDGES[refund.status, _status(outcome)]
+def _cross(refund: PixRefund, transfer: PixTransfer, outcome: Settled | Rejected, now: datetime) -> Movement:
+    """Write down what became of a refund; the sentence for the ledger."""
     refund.status = _status(outcome)
     refund.version += 1
     refund.updated_at = now
@@ -68,10 +76,12 @@ async def _cross(
         transfer.version += 1
         transfer.updated_at = now
         sentence = release
-    await tx.flush()
-    await book.post(tx, [sentence(refund.account_id, refund.amount, refund.id)], posted_at=now)
-    news = News(edge.emits, refund.tenant_id, refund.account_id, refund.id, refund.version, resources.resource(refund))
-    await announce(tx, [news], now=now)
+    return sentence(refund.account_id, refund.amount, refund.id)
+
+
+def _news(refund: PixRefund) -> News:
+    kind = EDGES[RefundStatus.PROCESSING, refund.status].emits
+    return News(kind, refund.tenant_id, refund.account_id, refund.id, refund.version, resources.resource(refund))
 
 
 def _status(outcome: Settled | Rejected) -> RefundStatus:
@@ -107,11 +117,18 @@ async def _transfers(tx: AsyncSession, refunds: Sequence[PixRefund]) -> dict[UUI
 async def hear(
     tx: AsyncSession, provider_id: UUID, return_id: EndToEndId, outcome: Settled | Rejected, *, now: datetime
 ) -> bool:
-    """A network spoke unasked of one of its own refunds. Says whether the refund is known."""
-    query = select(PixRefund.account_id, PixRefund.id).where(
-        PixRefund.e2e_id == return_id, PixRefund.provider_id == provider_id
+    """A network spoke unasked of one of its own refunds. Says whether the refund is known.
+
+    Of a refund between two of our customers it can not know: that changes nothing, and a human is told.
+    """
+    query = (
+        select(PixRefund.account_id, PixRefund.id, PixTransfer.payment_id)
+        .join(PixTransfer, (PixTransfer.account_id == PixRefund.account_id) & (PixTransfer.id == PixRefund.transfer_id))
+        .where(PixRefund.e2e_id == return_id, PixRefund.provider_id == provider_id)
     )
     row = (await tx.execute(query)).one_or_none()
-    if row is not None:
+    if row is not None and row.payment_id is not None:
+        await queue.alert(tx, [Concern("not_the_networks", row.account_id, row.id, f"the network says {outcome}")])
+    elif row is not None:
         await conclude(tx, [Verdict(row.account_id, row.id, outcome)], now=now)
     return row is not None

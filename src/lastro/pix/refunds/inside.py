@@ -1,7 +1,7 @@
 """Settles refunds between two of our customers: both sides in one transaction, and no network is told."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,9 +19,9 @@ from lastro.pix.payments import returns
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.refunds.conclusion import Verdict, conclude
 from lastro.pix.refunds.models import PixRefund
-from lastro.pix.refunds.states import RefundStatus
 from lastro.pix.transfers.models import PixTransfer
 from lastro.providers.protocol import Rejected, Settled
+from lastro.values.money import Money
 
 
 async def settle(bank: Bank, claimed: Sequence[Claimed]) -> None:
@@ -29,28 +29,53 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> None:
 
     It is the first payer's own money, so a blocked account takes it back too; a closed one can not.
     """
-    if not claimed:
-        return
     async with bank.db.transaction() as tx:
         origins = await _origins(tx, claimed)
-        await book.lock(tx, {side for _, account_id, own in origins.values() for side in (account_id, own)})
+        await book.lock(tx, {side for origin in origins.values() for side in (origin.account_id, origin.payer_id)})
         now = bank.now()  # behind the locks: no movement of these accounts is younger
-        refunds = await _processing(tx, claimed)
-        closed = await _closed(tx, {account_id for _, account_id, _ in origins.values()})
-        for refund in refunds:
-            payment_id, account_id, _ = origins[refund.id]
-            refused = account_id in closed
-            outcome = Rejected(returns.ACCOUNT_CLOSED) if refused else Settled(now, None)
-            await conclude(tx, [Verdict(refund.account_id, refund.id, outcome)], now=now)
-            if not refused:
-                await _take_back(tx, account_id, payment_id, refund, now)
+        closed = await _closed(tx, {origin.payer_id for origin in origins.values()})
+        verdicts = [
+            Verdict(
+                origin.account_id,
+                refund_id,
+                Rejected(returns.ACCOUNT_CLOSED) if origin.payer_id in closed else Settled(now, None),
+            )
+            for refund_id, origin in sorted(origins.items())
+        ]
+        concluded = await conclude(tx, verdicts, now=now)
+        back = [
+            (origins[each.refund_id], each.refund_id)
+            for each in verdicts
+            if each.refund_id in concluded and isinstance(each.outcome, Settled)
+        ]
+        payments = await _payments(tx, [origin for origin, _ in back])
+        returned = [
+            (payments[origin.payment_id], collect(origin.payer_id, origin.amount, refund_id))
+            for origin, refund_id in back
+        ]
+        await returns.credit(tx, returned, now=now)
         await queue.keep(tx, [each.id for each in claimed])
 
 
-async def _origins(tx: AsyncSession, claimed: Sequence[Claimed]) -> dict[UUID, tuple[UUID, UUID, UUID]]:
-    """Of each refund: the payment that it gives back, the payment's account, and its own."""
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a refund gives back: how much, from which account, and which payment of whose."""
+
+    account_id: UUID
+    amount: Money
+    payer_id: UUID
+    payment_id: UUID
+
+
+async def _origins(tx: AsyncSession, claimed: Sequence[Claimed]) -> dict[UUID, _Origin]:
     query = (
-        select(PixRefund.id, PixTransfer.payment_id, PixTransfer.payment_account_id, PixRefund.account_id)
+        select(
+            PixRefund.id,
+            PixRefund.account_id,
+            PixRefund.amount,
+            PixTransfer.payment_account_id,
+            PixTransfer.payment_id,
+        )
         .join(PixTransfer, (PixTransfer.account_id == PixRefund.account_id) & (PixTransfer.id == PixRefund.transfer_id))
         .where(
             among(PixRefund.account_id, {each.account_id for each in claimed}),
@@ -58,19 +83,10 @@ async def _origins(tx: AsyncSession, claimed: Sequence[Claimed]) -> dict[UUID, t
         )
     )
     return {
-        row.id: (row.payment_id, row.payment_account_id, row.account_id)
+        row.id: _Origin(row.account_id, row.amount, row.payment_account_id, row.payment_id)
         for row in await tx.execute(query)
-        if row.payment_id is not None and row.payment_account_id is not None
+        if row.payment_id is not None
     }
-
-
-async def _processing(tx: AsyncSession, claimed: Sequence[Claimed]) -> Sequence[PixRefund]:
-    query = select(PixRefund).where(
-        among(PixRefund.account_id, {each.account_id for each in claimed}),
-        among(PixRefund.id, {each.reference for each in claimed}),
-        PixRefund.status == RefundStatus.PROCESSING,
-    )
-    return (await tx.execute(query.order_by(PixRefund.id))).scalars().all()
 
 
 async def _closed(tx: AsyncSession, account_ids: set[UUID]) -> set[UUID]:
@@ -78,7 +94,14 @@ async def _closed(tx: AsyncSession, account_ids: set[UUID]) -> set[UUID]:
     return set((await tx.execute(query)).scalars())
 
 
-async def _take_back(tx: AsyncSession, account_id: UUID, payment_id: UUID, refund: PixRefund, now: datetime) -> None:
-    query = select(PixPayment).where(PixPayment.account_id == account_id, PixPayment.id == payment_id)
-    payment = (await tx.execute(query.with_for_update(key_share=True))).scalar_one()
-    await returns.credit(tx, payment, collect(account_id, refund.amount, refund.id), now=now)
+async def _payments(tx: AsyncSession, origins: Sequence[_Origin]) -> Mapping[UUID, PixPayment]:
+    query = (
+        select(PixPayment)
+        .where(
+            among(PixPayment.account_id, {origin.payer_id for origin in origins}),
+            among(PixPayment.id, {origin.payment_id for origin in origins}),
+        )
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return {payment.id: payment for payment in (await tx.execute(query)).scalars()}

@@ -7,6 +7,7 @@ return under the same id goes out again later.
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from lastro.bank import Bank
 from lastro.database import among
 from lastro.logs import logger
 from lastro.outbox import queue
+from lastro.outbox.errands import apart
 from lastro.outbox.queue import Claimed, Waiting
 from lastro.pix.refunds import inside
 from lastro.pix.refunds.conclusion import Verdict, conclude
@@ -35,7 +37,7 @@ RESEND_WITHIN = timedelta(hours=11)
 async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Bring these refunds back and conclude the ones that got a verdict; says which must wait."""
     refunds, ours = await _read(bank, claimed)
-    await inside.settle(bank, [each for each in claimed if each.reference in ours])
+    stuck = await apart([each for each in claimed if each.reference in ours], partial(inside.settle, bank))
     outside = [each for each in claimed if each.reference not in ours]
     outcomes = dict(
         zip(
@@ -53,7 +55,8 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     async with bank.db.transaction() as tx:
         await conclude(tx, verdicts, now=bank.now())
         await queue.keep(tx, [each.id for each in outside if each.reference in decided])
-    return [Waiting(each, str(outcomes[each.reference])) for each in outside if each.reference not in decided]
+    waiting = [Waiting(each, str(outcomes[each.reference])) for each in outside if each.reference not in decided]
+    return [*stuck, *waiting]
 
 
 async def _read(bank: Bank, claimed: Sequence[Claimed]) -> tuple[dict[UUID, PixRefund], set[UUID]]:
