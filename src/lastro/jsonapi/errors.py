@@ -75,7 +75,7 @@ def _flaw(finding: Mapping[str, Any]) -> Flaw:
     place, *path = [str(step) for step in finding["loc"]]
     if place == "body":
         return Flaw(text, pointer="".join(f"/{_escape(step)}" for step in path))
-    if place == "path":  # the contract has one name for it, whatever it is the id of
+    if place == "path" and path[-1].endswith("_id"):  # the contract has one name for it, whatever it is the id of
         return Flaw(text, parameter="id")
     if place == "header":
         return Flaw(text, header="-".join(path))
