@@ -193,7 +193,7 @@ ROLES = {"lastro_app", "lastro_owner", "lastro_login"}
 def test_every_alert_stands_in_operations() -> None:
     cells = first_cells("docs/operations.md")
     for path in (ROOT / "src/lastro").rglob("*.py"):
-        for kind in re.findall(r"kind=\"([a-z_]+)\"", path.read_text("utf-8")):
+        for kind in re.findall(r"(?:kind=|Concern\(\s*)\"([a-z_]+)\"", path.read_text("utf-8")):
             assert kind in cells, f"{path.name}: {kind}"
     from lastro.worker import HANDLERS
 
