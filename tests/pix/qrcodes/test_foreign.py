@@ -23,6 +23,7 @@ from lastro.values.brcode import DynamicCode, write
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
 from pix.qrcodes.codes import a_receiver
+from servers import listening
 
 KEY = PixKey(KeyType.CPF, "12345678901")
 Answer = tuple[int, bytes]
@@ -48,7 +49,6 @@ class Issuer:
         status, body = answer
         writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
         await writer.drain()
-        writer.close()
 
     @property
     def authority(self) -> str:
@@ -62,10 +62,8 @@ class Issuer:
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
     running = Issuer()
-    server = await asyncio.start_server(running.serve, "127.0.0.1", 0)
-    running.port = server.sockets[0].getsockname()[1]
-    yield running
-    server.close()
+    async with listening(running.serve) as running.port:
+        yield running
 
 
 def listing(bank: Bank, *issuers: Issuer) -> Bank:
@@ -147,10 +145,8 @@ async def test_a_bank_that_hangs_costs_three_seconds_at_most(
 
 async def test_a_bank_that_is_down_is_unavailable(world: World) -> None:
     nobody = Issuer()
-    server = await asyncio.start_server(nobody.serve, "127.0.0.1", 0)
-    nobody.port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
+    async with listening(nobody.serve) as nobody.port:
+        pass
 
     assert isinstance(await refused(listing(world.bank, nobody), nobody.code()), ProviderUnavailable)
 
@@ -188,14 +184,12 @@ async def test_what_is_not_signed_as_it_stands_is_refused(
 
 async def test_keys_elsewhere_are_not_fetched(world: World, issuer: Issuer, signer: Signer) -> None:
     elsewhere = Issuer()
-    server = await asyncio.start_server(elsewhere.serve, "127.0.0.1", 0)
-    elsewhere.port = server.sockets[0].getsockname()[1]
-    publishes(elsewhere, signer, world.bank.now())
-    issuer.answers["/qr/v2/1"] = elsewhere.answers["/qr/v2/1"]
+    async with listening(elsewhere.serve) as elsewhere.port:
+        publishes(elsewhere, signer, world.bank.now())
+        issuer.answers["/qr/v2/1"] = elsewhere.answers["/qr/v2/1"]
 
-    assert isinstance(await refused(listing(world.bank, issuer, elsewhere), issuer.code()), InvalidQrCode)
-    assert elsewhere.asked == []
-    server.close()
+        assert isinstance(await refused(listing(world.bank, issuer, elsewhere), issuer.code()), InvalidQrCode)
+        assert elsewhere.asked == []
 
 
 async def test_one_house_reads_the_code_of_another(world: World, tenant: Tenant) -> None:
