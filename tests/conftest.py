@@ -114,7 +114,9 @@ async def world(urls: Urls) -> AsyncIterator[World]:
     async with household(settings) as living:
         server = Server(uvicorn.Config(living.app, lifespan="off", **OPTIONS))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=30) as client:
+        # Given up before the server hangs up, at five seconds: else a request may meet a connection that just ended.
+        limits = httpx.Limits(keepalive_expiry=4)
+        async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=30, limits=limits) as client:
             await demo.seed(living.bank, settings.token_pepper.get_secret_value().encode(), f"{base}{MOUNTED_AT}")
             living.demo_is_there = True
             yield World(bank=living.bank, settings=settings, http=client, worker=living.worker)

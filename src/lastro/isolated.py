@@ -124,5 +124,10 @@ class _Child:
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        assert self._process.stdin is not None  # noqa: S101 - both are pipes
+        assert self._process.stdout is not None  # noqa: S101
+        self._process.stdin.close()
+        with suppress(OSError):
+            await self._process.stdin.wait_closed()
+        with suppress(OSError, RuntimeError):  # somebody else reads it to the end
+            await self._process.stdout.read()  # only then does asyncio close what it holds of the process
