@@ -20,7 +20,7 @@ MOST_SECONDS = 1.5  # the bank itself waits two seconds for a lock
 @asynccontextmanager
 async def process(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """The front door of another process of the bank: its own pool, its own tills, the same database."""
-    house = build(world.settings)
+    house = build(world.settings, clock=world.bank.clock)  # a tester may have moved it
     await house.open()
     transport = httpx.ASGITransport(app=serving(create_app(house.bank)), raise_app_exceptions=False)
     try:
