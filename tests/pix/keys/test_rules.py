@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -28,9 +28,9 @@ EVP, MAIL = wanted(KeyType.EVP), wanted(KeyType.EMAIL, "a@b.c")
 
 
 def refusal(
-    order: Registration, account: KeyAccount = ACCOUNT, *, held_by: object = None, strict: bool = False
+    order: Registration, account: KeyAccount = ACCOUNT, *, held_by: UUID | None = None, strict: bool = False
 ) -> object:
-    return rules.may_register(order, account, held_by=held_by, strict=strict, now=NOW)  # type: ignore[arg-type]
+    return rules.may_register(order, account, held_by=held_by, strict=strict, now=NOW)
 
 
 @pytest.mark.parametrize(

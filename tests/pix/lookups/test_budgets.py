@@ -165,7 +165,7 @@ def test_what_is_settled_afterwards_stops_at_empty_and_at_full() -> None:
 def test_a_payment_gives_back_one_token_to_a_person_and_two_to_a_company() -> None:
     person, company = an_asker(), an_asker(a_cnpj())
 
-    assert [reward(person, 1).tokens, reward(company, 1).tokens, reward(company, 2).tokens] == [-1, -1, -2]
+    assert [reward(person).tokens, reward(company).tokens] == [-1, -1]
 
 
 async def test_levels_last_and_fill_by_the_databases_clock(quiet: House) -> None:
@@ -253,7 +253,7 @@ async def test_no_bucket_leaves_its_bounds_whatever_comes_at_once(two_processes:
     orders = [
         order
         for _ in range(60)
-        for order in (Question(asker, key, PAYMENT), after(asker, PAYMENT, 20), reward(asker, 1), Entry(asker, -7))
+        for order in (Question(asker, key, PAYMENT), after(asker, PAYMENT, 20), reward(asker), Entry(asker, -7))
     ]
     seen: list[float | None] = []
 

@@ -216,9 +216,12 @@ class Directory:
     answer: KeyOwner | BankError
     asked: int = 0
     payers: list[str] = field(default_factory=list)
+    takes: float = 0
+    hangs: bool = False
 
     async def find_key(self, _key: PixKey, *, payer_tax_id: TaxId, **_: object) -> KeyOwner:
         self.asked += 1
+        await asyncio.sleep(60 if self.hangs else self.takes)
         self.payers.append(payer_tax_id.value)
         if isinstance(self.answer, BankError):
             raise self.answer
@@ -380,17 +383,43 @@ async def test_a_payment_after_a_question_gives_its_price_back(branch: Branch) -
         for _ in range(5):
             await branch.ask(Directory(somebody()), LOOKUP, payer)
 
-    for payer, questions in ((person, 1), (company, 2)):
+    for payer in (person, company):
         service.give_back(
-            branch.house.bank,
-            branch.provider,
-            payer_tax_id=TaxId.parse(payer),
-            tenant_id=branch.tenant_id,
-            questions=questions,
+            branch.house.bank, branch.provider, payer_tax_id=TaxId.parse(payer), tenant_id=branch.tenant_id
         )
 
     assert await payers_tokens(branch.house, person) == pytest.approx(76, abs=0.1)
-    assert await payers_tokens(branch.house, company) == pytest.approx(497, abs=0.9)
+    assert await payers_tokens(branch.house, company) == pytest.approx(496, abs=0.9)
+
+
+async def test_whoever_waits_no_longer_pays_nothing(branch: Branch) -> None:
+    payer, directory = a_cpf(), Directory(somebody())
+    await branch.ask(directory, LOOKUP, payer)
+    directory.hangs = True
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await branch.ask(directory, LOOKUP, payer)
+
+    assert directory.asked == 2
+    assert await payers_tokens(branch.house, payer) == pytest.approx(79, abs=0.1)
+
+
+async def test_an_answer_is_remembered_from_the_moment_of_its_id(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payment goes out under that id for fifteen minutes of the id's own time, however slow the directory was."""
+    account_id, directory = await branch.account(), Directory(somebody())
+    directory.takes = 0.3
+    facts = replace(branch.provider, speaks=directory)  # type: ignore[arg-type]
+    monkeypatch.setitem(branch.house.bank.providers._known, branch.provider.id, facts)
+    before = branch.house.bank.now()
+
+    answer = await service.lookup(branch.house.bank, branch.caller, Wanted(NOBODYS, account_id))
+
+    async with branch.house.bank.db.transaction() as tx:
+        query = select(PixLookup.created_at).where(PixLookup.e2e_id == answer.end_to_end_id)
+        assert (await tx.execute(query)).scalar_one() - before < timedelta(seconds=0.25)
 
 
 async def test_a_key_of_our_own_customer_costs_a_lookup_as_much_as_any_other(branch: Branch) -> None:

@@ -61,9 +61,9 @@ def after(asker: Asker, purpose: Purpose, price: int) -> Entry:
     return Entry(asker, price - CHARGE[purpose])
 
 
-def reward(asker: Asker, questions: int) -> Entry:
-    """What a payment gives back of the questions that it followed: what they cost, and never more.
+def reward(asker: Asker) -> Entry:
+    """What a payment gives back of the question that it followed: what it cost, and never more.
 
     The directory gives a company 2; but its participant 1, and nothing when the payee is at the same bank.
     """
-    return Entry(asker, -questions * COST_OF_FOUND)
+    return Entry(asker, -COST_OF_FOUND)

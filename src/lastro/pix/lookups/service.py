@@ -160,12 +160,12 @@ def _count(purpose: Purpose, outcome: str) -> None:
     metrics.LOOKUPS.labels(purpose, outcome).inc()
 
 
-def give_back(bank: Bank, provider: ProviderFacts, *, payer_tax_id: TaxId, tenant_id: UUID, questions: int = 1) -> None:
-    """A payment was accepted that followed this many questions to the directory: what each cost is given back.
+def give_back(bank: Bank, provider: ProviderFacts, *, payer_tax_id: TaxId, tenant_id: UUID) -> None:
+    """A payment was accepted that followed a question to the directory: what it cost is given back.
 
     Nobody waits for it: it joins the next transaction of the till, and is done at the latest when the bank closes.
     """
-    bank.metering.leave(reward(Asker(payer_tax_id, tenant_id, provider.ispb), questions))
+    bank.metering.leave(reward(Asker(payer_tax_id, tenant_id, provider.ispb)))
 
 
 async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
