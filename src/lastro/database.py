@@ -2,8 +2,8 @@
 
 import enum
 import json
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Enum,
+    Executable,
     MetaData,
     Select,
     Text,
@@ -143,6 +144,8 @@ class Database:
                 },
             },
         )
+        # The same connections, without BEGIN and COMMIT: what is one statement costs one trip.
+        self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -150,8 +153,8 @@ class Database:
 
         Raises Unavailable when the database is away, full or too slow. After that the outcome of a commit is unknown.
         """
-        session = AsyncSession(self.engine, expire_on_commit=False, autoflush=False)
-        try:
+        with _told():
+            session = AsyncSession(self.engine, expire_on_commit=False, autoflush=False)
             try:
                 yield session
                 await session.commit()
@@ -160,10 +163,28 @@ class Database:
                 raise
             finally:
                 await _release(session)
-        except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if means_not_now(error):
-                raise _unavailable() from error
-            raise
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """For reads: each statement stands alone and sees what is committed when it starts. Raises Unavailable."""
+        with _told():
+            session = AsyncSession(self._alone, expire_on_commit=False, autoflush=False)
+            try:
+                yield session
+            except BaseException:
+                await _abandon(session)
+                raise
+            finally:
+                await _release(session)
+
+    async def alone(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """One statement that is a transaction of its own: when its rows are here, it is committed.
+
+        Raises Unavailable like `transaction`; after that its outcome is unknown.
+        """
+        with _told():
+            async with self._alone.connect() as connection:
+                return (await connection.execute(statement, parameters)).all()
 
     async def now(self) -> datetime:
         """The database's clock."""
@@ -174,6 +195,17 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the driver says of a database that is away, full or too slow becomes Unavailable."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if means_not_now(error):
+            raise _unavailable() from error
+        raise
 
 
 async def _abandon(session: AsyncSession) -> None:
