@@ -74,9 +74,9 @@ def check_parameters(request: Request, *, any_allowed: bool) -> None:
             raise Validation(text, flaws=[Flaw(text, parameter=name) for name in sorted(wrong)])
 
 
-async def read(request: StrictRequest, *, takes_body: bool) -> None:
-    """Read the body, if one belongs here, into `request.parsed`. Raises Validation, UnsupportedMediaType."""
-    body = await request.body()
+async def parse(request: StrictRequest, *, takes_body: bool) -> None:
+    """The body, if one belongs here, into `request.parsed`. Raises Validation, UnsupportedMediaType."""
+    body: bytes = request.scope["state"]["body"]  # the gate has read it
     if not takes_body:
         if body.strip() not in {b"", b"{}"}:
             raise Validation(_BODY_UNWANTED, flaws=[Flaw(_BODY_UNWANTED, pointer="")])
@@ -114,7 +114,7 @@ async def attempt_of(
     assert isinstance(caller, Caller)  # noqa: S101 - only routes with a permission ask for this
     body = request.parsed if isinstance(request, StrictRequest) else None
     path = request.scope["path"]
-    large = len(await request.body()) > LARGE_BYTES
+    large = len(request.scope["state"]["body"]) > LARGE_BYTES
     question = await asyncio.to_thread(fingerprint, path, body) if large else fingerprint(path, body)
     return Attempt(
         tenant_id=caller.tenant_id,

@@ -36,20 +36,22 @@ class Answer:
     replayed: bool = False
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def fingerprint(path: str, body: Any) -> bytes:
     """SHA-256 over what was asked: the path with its ids, and the parsed body in canonical form."""
-    canonical = json.dumps([path, _canonical(body)], sort_keys=True, separators=(",", ":"))
+    canonical = _encode([path, _canonical(body)])
     return hashlib.sha256(canonical.encode()).digest()
 
 
 def _canonical(value: Any) -> Any:
     """The value with one spelling for each number: 10, 10.0 and 10.00 are the same, and no text looks like them."""
-    match value:
-        case dict():
-            return {name: _canonical(child) for name, child in value.items()}
-        case list():
-            return ["list", *(_canonical(child) for child in value)]
-        case bool() | str() | None:
-            return value
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, dict):
+        return {name: _canonical(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return ["list", *(_canonical(child) for child in value)]
     assert isinstance(value, int | Decimal)  # noqa: S101 - strict JSON knows nothing else
     return ["number", f"{Decimal(value).normalize():f}"]

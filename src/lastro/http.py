@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.types import Receive, Scope, Send
 
-from lastro.asking import StrictRequest, attempt_of, bank_of, check_parameters, read, the_bank
+from lastro.asking import StrictRequest, attempt_of, bank_of, check_parameters, parse, the_bank
 from lastro.attempt import Answer
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import Requirement
@@ -60,7 +60,7 @@ class ApiRoute(APIRoute):
             caller.demand(permission)
             request.state.caller = caller
         check_parameters(request, any_allowed=self._takes_parameters)
-        await read(request, takes_body=self.body_field is not None)
+        await parse(request, takes_body=self.body_field is not None)
         response = Response(status_code=self.status_code or 200, media_type=JSON)
         arguments = self._validated(request)
         for name, source in self._sources.items():
