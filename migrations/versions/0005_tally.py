@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0005"
-down_revision: str | None = "0003"
+down_revision: str | None = "0004"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -93,11 +93,23 @@ def upgrade() -> None:
         for owner in ("tenant_id", "account_id"):
             name = f"ix_{table}_{owner}_id_{status}"
             op.create_index(name, table, [owner, "id"], postgresql_where=sa.text(where))
+    # What is looked for without naming the account.
+    op.create_index("ix_pix_transfers_tenant_id_id", "pix_transfers", ["tenant_id", "id"])
+    op.create_index(
+        "ix_pix_transfers_tenant_id_txid",
+        "pix_transfers",
+        ["tenant_id", "txid"],
+        postgresql_where=sa.text("txid IS NOT NULL"),
+    )
+    op.create_index("ix_pix_refunds_tenant_id_transfer_id", "pix_refunds", ["tenant_id", "transfer_id"])
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON tally TO lastro_app")
     op.execute("GRANT SELECT, INSERT, DELETE ON tally_changes TO lastro_app")
 
 
 def downgrade() -> None:
+    op.drop_index("ix_pix_refunds_tenant_id_transfer_id", "pix_refunds")
+    op.drop_index("ix_pix_transfers_tenant_id_txid", "pix_transfers")
+    op.drop_index("ix_pix_transfers_tenant_id_id", "pix_transfers")
     for table, status, _where in SELDOM:
         for owner in ("tenant_id", "account_id"):
             op.drop_index(f"ix_{table}_{owner}_id_{status}", table)

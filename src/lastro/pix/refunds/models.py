@@ -25,6 +25,7 @@ class PixRefund(Base):
         Index("ix_pix_refunds_account_id_transfer_id", "account_id", "transfer_id"),
         Index("ix_pix_refunds_e2e_id", "e2e_id"),
         Index("ix_pix_refunds_tenant_id_id", "tenant_id", "id"),
+        Index("ix_pix_refunds_tenant_id_transfer_id", "tenant_id", "transfer_id"),
         Index("ix_pix_refunds_tenant_id_id_failed", "tenant_id", "id", postgresql_where=text(FAILED)),
         Index("ix_pix_refunds_account_id_id_failed", "account_id", "id", postgresql_where=text(FAILED)),
         CheckConstraint("amount_centavos > 0", name="amount_positive"),
