@@ -72,7 +72,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tally_changes")),
         postgresql_with={"toast_tuple_target": 8160},
     )
-    # A row lives for about a second: compressing it would cost more than it saves.
+    # A row lives for a few seconds: compressing it would cost more than it saves.
     for column in ("account_ids", "counts"):
         op.execute(f"ALTER TABLE tally_changes ALTER COLUMN {column} SET STORAGE EXTERNAL")
     for name, statement in FUNCTIONS.items():

@@ -42,7 +42,7 @@ HANDLERS: Mapping[str, Handler] = {
 LANES = 2  # batches under way at once: while one waits for the network, the other writes
 POLL_SECONDS = 0.1
 LOOK_BACK_SECONDS = 5.0
-FOLD_SECONDS = 1.0
+FOLD_SECONDS = 5.0  # what was PROCESSING and is COMPLETED meanwhile costs one cell, not three
 
 _LOG = logger("worker")
 

@@ -88,9 +88,9 @@ class Shelf:
             for each in itertools.product([None, *self.accounts], [None, *STATUSES[kind]], days, days)
         ]
 
-    async def total(self, **narrower: object) -> int:
+    async def total(self, kind: str = "pix_payments", account_id: UUID | None = None) -> int:
         async with self.house.bank.db.transaction() as tx:
-            return await totals.total(tx, Counted("pix_payments", self.tenant_id, **narrower))  # type: ignore[arg-type]
+            return await totals.total(tx, Counted(kind, self.tenant_id, account_id))
 
 
 async def count(tx: AsyncSession, counted: Counted) -> int:
@@ -239,13 +239,34 @@ async def test_only_one_folds_at_a_time_and_nobody_waits(shelf: Shelf) -> None:
     assert await shelf.total() == 1
 
 
-async def test_a_fold_takes_a_bounded_number_of_changes(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+_MANY_CHANGES = """
+    INSERT INTO tally_changes (kind, tenant_id, label, day, n, account_ids, counts)
+    SELECT 'none', :tenant_id, 'NONE', '2026-03-01', sum(step), array_agg(account_id), array_agg(step)
+      FROM generate_series(1, CAST(:changes AS int)) AS change,
+           (SELECT lpad(number::text, 32, '0')::uuid AS account_id, CAST(:step AS bigint) AS step
+              FROM generate_series(1, CAST(:accounts AS int)) AS number) share
+     GROUP BY change
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "accounts", "left"),
+    [
+        (totals.FOLDED_AT_ONCE + 7, 1, 7),
+        (6, totals.CELLS_AT_ONCE // 4, 2),
+        (2, totals.CELLS_AT_ONCE + 1, 1),  # one is always taken, or it would lie there for ever
+    ],
+)
+async def test_a_fold_takes_a_bounded_number_of_changes(shelf: Shelf, changes: int, accounts: int, left: int) -> None:
     await fold_all(shelf.house)
-    async with shelf.house.bank.db.transaction() as tx:
-        for _ in range(totals.FOLDED_AT_ONCE + 7):
-            await shelf.add(tx, "pix_payments", [(shelf.accounts[0], "COMPLETED", datetime(2026, 3, 1, tzinfo=UTC))])
-    await fold(shelf.house)
-    assert await pending(shelf.house) == 7
+    facts = {"tenant_id": shelf.tenant_id, "changes": changes, "accounts": accounts}
+    for step in (1, -1):
+        async with shelf.house.bank.db.transaction() as tx:
+            await tx.execute(text(_MANY_CHANGES).bindparams(step=step, **facts))
+        await fold(shelf.house)
+        assert await pending(shelf.house) == left
+        await fold_all(shelf.house)
+    assert await shelf.total(kind="none") == 0
 
 
 async def test_a_cell_that_is_empty_is_gone(shelf: Shelf) -> None:

@@ -36,7 +36,7 @@ class TallyChange(Base):
     """
 
     __tablename__ = "tally_changes"
-    # A row lives for about a second: neither compressed nor put aside.
+    # A row lives for a few seconds: neither compressed nor put aside.
     __table_args__ = ({"postgresql_with": {"toast_tuple_target": 8160}},)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
