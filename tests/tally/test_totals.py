@@ -365,6 +365,9 @@ async def test_a_list_has_its_total_as_soon_as_a_payment_is_taken(account: Accou
         assert await total_of(f"filter[dateTo]={day - timedelta(days=1)}{of}") == 0
     assert await total_of(path="/pix/transfers") == await total_of(path="/pix/transfers", query=of[1:]) == 1
     assert await total_of(f"filter[accountId]={account.id}", tenant=stranger) == 0
+    end_to_end_id = paid[0].attributes["e2eId"]
+    for tenant, found in ((account.tenant, 1), (stranger, 0)):
+        assert await total_of(f"filter[accountId]={account.id}&filter[e2eId]={end_to_end_id}", tenant=tenant) == found
 
 
 async def test_what_is_under_way_is_found_by_its_promise(account: Account) -> None:
