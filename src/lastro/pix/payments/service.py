@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.attempt import Answer, Attempt
@@ -13,6 +13,7 @@ from lastro.database import Found as Page
 from lastro.database import page_of
 from lastro.errors import BankError, Flaw, KeyNotFound, NotFound, Unprocessable
 from lastro.jsonapi.fields import end_of, start_of
+from lastro.outbox import queue
 from lastro.pix.lookups import payees
 from lastro.pix.lookups.budgets import Asker
 from lastro.pix.lookups.metering import reward
@@ -20,13 +21,16 @@ from lastro.pix.lookups.payees import Known, Payee, Sought
 from lastro.pix.lookups.reservations import Reservation
 from lastro.pix.lookups.service import Remembered
 from lastro.pix.payments import by_code
+from lastro.pix.payments.acceptance import SETTLE
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import Order, ReadyOrder, Wish
 from lastro.pix.payments.preparation import Prepared, Question
 from lastro.pix.payments.resources import PaymentQuery
 from lastro.pix.payments.rules import no_account, no_lookup, not_active
+from lastro.pix.payments.states import PaymentStatus
 from lastro.providers.directory import ProviderFacts
 from lastro.providers.protocol import Party
+from lastro.tally.totals import Counted, total
 from lastro.values.bank_account import BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import PixKey
@@ -162,7 +166,7 @@ async def search(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> Page[
     if query.account_id is not None:
         filters.append(PixPayment.account_id == query.account_id)
     if query.status is not None:
-        filters.append(PixPayment.status == query.status)
+        filters += _of(query.status)
     if query.date_from is not None:
         filters.append(PixPayment.id >= first_id_at(start_of(query.date_from)))
     if query.date_to is not None:
@@ -171,4 +175,25 @@ async def search(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> Page[
         filters.append(PixPayment.e2e_id == query.e2e_id)
     if query.external_ref is not None:
         filters.append(PixPayment.external_ref == query.external_ref)
-    return await page_of(tx, owned(PixPayment, caller), filters, [PixPayment.id], query.page())
+    scope = owned(PixPayment, caller, along_accounts=query.account_id is not None)
+    return await page_of(tx, scope, filters, [PixPayment.id], query.page(), total=await _total(tx, caller, query))
+
+
+def _of(status: PaymentStatus) -> list[ColumnElement[bool]]:
+    """The status, and what else is true of its payments and leads to them by an index: see `models`."""
+    conditions: list[ColumnElement[bool]] = [PixPayment.status == status]
+    if status is PaymentStatus.PROCESSING:
+        conditions.append(tuple_(PixPayment.account_id, PixPayment.id).in_(queue.owed(SETTLE)))
+    elif status is PaymentStatus.FAILED:
+        conditions.append(PixPayment.failure_reason.is_not(None))
+    elif status is PaymentStatus.REVERSED:
+        conditions.append(PixPayment.returned == PixPayment.amount)
+    return conditions
+
+
+async def _total(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> int | None:
+    """None: the tally does not know these filters, which match few."""
+    if query.e2e_id is not None or query.external_ref is not None:
+        return None
+    facts = (query.account_id, query.status, query.date_from, query.date_to)
+    return await total(tx, Counted(PixPayment.__tablename__, caller.tenant_id, *facts))
