@@ -53,7 +53,7 @@ def _read_amount(value: Any) -> Money:
     return amount
 
 
-def _write_amount(amount: Money) -> float:
+def write_amount(amount: Money) -> float:
     """The nearest double prints back the same two decimals for anything under R$ 100 billion (15 digits)."""
     return amount.centavos / 100
 
@@ -61,7 +61,7 @@ def _write_amount(amount: Money) -> float:
 Amount = Annotated[
     Money,
     PlainValidator(_read_amount),
-    PlainSerializer(_write_amount, return_type=float, when_used="json"),
+    PlainSerializer(write_amount, return_type=float, when_used="json"),
     # Without `multipleOf`: to a validator that divides doubles, 0.29 is no multiple of 0.01.
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100_000_000_000}, mode="validation"),
     Field(examples=[1500.00]),
@@ -71,7 +71,7 @@ Amount = Annotated[
 Reais = Annotated[
     Money,
     PlainValidator(lambda value: value),
-    PlainSerializer(_write_amount, return_type=float, when_used="json"),
+    PlainSerializer(write_amount, return_type=float, when_used="json"),
     WithJsonSchema({"type": "number", "minimum": 0}),
 ]
 """An amount that we answer; may be zero."""
@@ -79,7 +79,7 @@ Reais = Annotated[
 
 def timestamp(moment: datetime) -> str:
     """`2024-01-15T10:30:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:-6]}Z"
 
 
 Timestamp = Annotated[

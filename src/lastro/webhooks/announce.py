@@ -1,6 +1,7 @@
 """Writes the news in the transaction that makes it true."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, te
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.jsonapi.document import Resource, Schema
-from lastro.jsonapi.fields import Timestamp
+from lastro.jsonapi.fields import Timestamp, timestamp
 from lastro.values.time_ordered_id import new_id
 
 VERSION = "1"
@@ -35,6 +36,14 @@ class News:
     resource_id: UUID
     resource_version: int
     resource: Resource[Any, Any]
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def frozen(kind: str, resource: Mapping[str, Any], now: datetime) -> bytes:
+    """The bytes of an `EventBody` about a resource that is plain JSON already."""
+    return _COMPACT.encode({"type": kind, "timestamp": timestamp(now), "version": VERSION, "data": resource}).encode()
 
 
 _ANNOUNCE = text(

@@ -1,5 +1,6 @@
 """How payments look on the wire."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,11 +9,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Amount, Reais, Timestamp, line
+from lastro.jsonapi.fields import Amount, Reais, Timestamp, line, timestamp, write_amount
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import ReadyOrder, Wish
 from lastro.pix.payments.states import PaymentStatus
+from lastro.pix.payments.underway import Underway
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
@@ -141,6 +143,30 @@ def resource(payment: PixPayment) -> Resource[Kind, PaymentAttributes]:
             updated_at=payment.updated_at,
         ),
     )
+
+
+def completed(payment: Underway, external_ref: str | None, now: datetime) -> dict[str, Any]:
+    """What `resource` says of a payment that was completed just now, as plain JSON: ten times cheaper."""
+    return {
+        "type": "pix-payments",
+        "id": str(payment.id),
+        "links": {"self": link(f"/pix/payments/{payment.id}")},
+        "attributes": {
+            "accountId": str(payment.account_id),
+            "amount": write_amount(payment.amount),
+            "status": PaymentStatus.COMPLETED,
+            "recipientKeyType": payment.recipient_key_type,
+            "recipientKeyValue": payment.recipient_key_value,
+            "description": payment.description,
+            "e2eId": payment.e2e_id,
+            "externalRef": external_ref,
+            "failureReason": None,
+            "returnedAmount": write_amount(Money(0)),
+            "completedAt": timestamp(max(now, payment.created_at)),
+            "createdAt": timestamp(payment.created_at),
+            "updatedAt": timestamp(max(now, payment.updated_at)),
+        },
+    }
 
 
 def document(payment: PixPayment) -> PaymentDocument:
