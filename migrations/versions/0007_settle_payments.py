@@ -13,7 +13,8 @@ _ARGUMENTS = "uuid[], uuid[], integer[], text[], uuid[], bytea[], bigint[], text
 
 # VOLATILE, so that the second statement sees what was committed while the first waited for its locks. A payment that
 # is not as the caller read it is left alone: its news was written from what was read. An account without a balance
-# would get a movement without a number, which the table refuses.
+# would get a movement without a number, which the table refuses. What one statement changes, itself does not see:
+# `posted` reads the balances as they were, through their index, where joining `changed` would compare each with each.
 _SETTLE_PAYMENTS = """
 CREATE FUNCTION settle_payments(account_ids uuid[], payment_ids uuid[], versions integer[], external_refs text[],
                                 event_ids uuid[], bodies bytea[], promise_ids bigint[], event_type text,
@@ -41,16 +42,14 @@ BEGIN
           FROM (SELECT account_id, sum(amount_centavos)::bigint AS amount, count(*) AS movements
                   FROM settled GROUP BY account_id) change
          WHERE b.account_id = change.account_id
-     RETURNING b.account_id, b.available_centavos, b.in_transit_centavos, b.seq
     ), posted AS (
         INSERT INTO movements (account_id, seq, source, target, amount_centavos, reason, reference,
                                available_after_centavos, in_transit_after_centavos, posted_at)
-        SELECT settled.account_id, changed.seq - count(*) OVER later, 'IN_TRANSIT', 'SPI', settled.amount_centavos,
-               'SETTLE', settled.id, changed.available_centavos,
-               changed.in_transit_centavos + coalesce(sum(settled.amount_centavos) OVER later, 0), moment
-          FROM settled LEFT JOIN changed USING (account_id)
-        WINDOW later AS (PARTITION BY settled.account_id ORDER BY settled.position
-                         ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
+        SELECT settled.account_id, b.seq + count(*) OVER so_far, 'IN_TRANSIT', 'SPI', settled.amount_centavos,
+               'SETTLE', settled.id, b.available_centavos,
+               b.in_transit_centavos - sum(settled.amount_centavos) OVER so_far, moment
+          FROM settled LEFT JOIN balances b USING (account_id)
+        WINDOW so_far AS (PARTITION BY settled.account_id ORDER BY settled.position)
     ), told AS (
         INSERT INTO events (account_id, id, tenant_id, type, resource_id, resource_version, body, created_at)
         SELECT account_id, event_id, tenant_id, event_type, id, version, body, moment FROM settled
@@ -64,10 +63,12 @@ END $body$
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '3s'")
+    op.execute("ALTER TABLE pix_payments SET (fillfactor = 50)")
     op.execute(_SETTLE_PAYMENTS)
     op.execute(f"REVOKE ALL ON FUNCTION settle_payments({_ARGUMENTS}) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION settle_payments({_ARGUMENTS}) TO lastro_app")
 
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE pix_payments SET (fillfactor = 80)")
     op.execute(f"DROP FUNCTION settle_payments({_ARGUMENTS})")

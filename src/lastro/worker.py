@@ -96,8 +96,7 @@ class Worker:
 
     async def tick(self, number: int) -> int:
         """Claim what is due and try to keep it. Says how many promises were claimed."""
-        async with self._bank.db.transaction() as tx:
-            claimed = await queue.claim(tx, worker=number, low_water=self._low_water.mark)
+        claimed = await queue.claim(self._bank.db, worker=number, low_water=self._low_water.mark)
         groups = groupby(sorted(claimed, key=lambda each: each.topic), key=lambda each: each.topic)
         # Side by side: a directory that is slow must not keep payments waiting that were claimed with its keys.
         done = await asyncio.gather(
