@@ -4,6 +4,8 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -77,6 +79,12 @@ Reais = Annotated[
 """An amount that we answer; may be zero."""
 
 
+def quoted(text: str | None) -> str:
+    """A text as JSON."""
+    return "null" if text is None else encode_basestring(text)
+
+
+@lru_cache(maxsize=1_024)  # nearly all that is written is written about now
 def timestamp(moment: datetime) -> str:
     """`2024-01-15T10:30:00Z`."""
     return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:-6]}Z"

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Amount, Reais, Timestamp, line, timestamp, write_amount
+from lastro.jsonapi.fields import Amount, Reais, Timestamp, line, quoted, timestamp, write_amount
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import ReadyOrder, Wish
@@ -145,28 +145,29 @@ def resource(payment: PixPayment) -> Resource[Kind, PaymentAttributes]:
     )
 
 
-def completed(payment: Underway, external_ref: str | None, now: datetime) -> dict[str, Any]:
-    """What `resource` says of a payment that was completed just now, as plain JSON: ten times cheaper."""
-    return {
-        "type": "pix-payments",
-        "id": str(payment.id),
-        "links": {"self": link(f"/pix/payments/{payment.id}")},
-        "attributes": {
-            "accountId": str(payment.account_id),
-            "amount": write_amount(payment.amount),
-            "status": PaymentStatus.COMPLETED,
-            "recipientKeyType": payment.recipient_key_type,
-            "recipientKeyValue": payment.recipient_key_value,
-            "description": payment.description,
-            "e2eId": payment.e2e_id,
-            "externalRef": external_ref,
-            "failureReason": None,
-            "returnedAmount": write_amount(Money(0)),
-            "completedAt": timestamp(max(now, payment.created_at)),
-            "createdAt": timestamp(payment.created_at),
-            "updatedAt": timestamp(max(now, payment.updated_at)),
-        },
-    }
+_COMPLETED = (
+    '{"type":"pix-payments","id":"%s","links":{"self":"%s"},"attributes":{"accountId":"%s","amount":%r,'
+    '"status":"COMPLETED","recipientKeyType":%s,"recipientKeyValue":%s,"description":%s,"e2eId":%s,"externalRef":%s,'
+    '"failureReason":null,"returnedAmount":0.0,"completedAt":"%s","createdAt":"%s","updatedAt":"%s"}}'
+)
+
+
+def completed(payment: Underway, external_ref: str | None, now: datetime) -> str:
+    """The JSON of what `resource` says of a payment that is completed now, a tenth of the work: most news is this."""
+    return _COMPLETED % (
+        payment.id,
+        link(f"/pix/payments/{payment.id}"),
+        payment.account_id,
+        write_amount(payment.amount),
+        quoted(payment.recipient_key_type),
+        quoted(payment.recipient_key_value),
+        quoted(payment.description),
+        quoted(payment.e2e_id),
+        quoted(external_ref),
+        timestamp(max(now, payment.created_at)),
+        timestamp(payment.created_at),
+        timestamp(max(now, payment.updated_at)),
+    )
 
 
 def document(payment: PixPayment) -> PaymentDocument:
