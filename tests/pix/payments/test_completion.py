@@ -26,11 +26,11 @@ from pix.payments.test_settlement import Scripted, alerts, claim, network, payme
 __all__ = ["network", "shop"]
 
 _LEFT_BEHIND = (
-    "SELECT status, external_ref, failure_reason, returned_centavos, version, completed_at = updated_at"
-    "  FROM pix_payments WHERE account_id = :account ORDER BY id",
-    "SELECT seq, source, target, amount_centavos, reason, available_after_centavos, in_transit_after_centavos,"
-    "       posted_at = max(posted_at) OVER (PARTITION BY reason)"
-    "  FROM movements WHERE account_id = :account ORDER BY seq",
+    """SELECT status, external_ref, failure_reason, returned_centavos, version, completed_at = updated_at
+         FROM pix_payments WHERE account_id = :account ORDER BY id""",
+    """SELECT seq, source, target, amount_centavos, reason, available_after_centavos, in_transit_after_centavos,
+              posted_at = max(posted_at) OVER (PARTITION BY reason)
+         FROM movements WHERE account_id = :account ORDER BY seq""",
     "SELECT available_centavos, in_transit_centavos, seq FROM balances WHERE account_id = :account",
     "SELECT type, resource_version, tenant_id FROM events WHERE account_id = :account ORDER BY resource_id",
 )
@@ -148,16 +148,21 @@ async def test_news_of_another_version_is_not_taken(shop: Shop) -> None:
     assert await shop.count("outbox", account_id) == 1
 
 
-async def test_a_payment_that_stays_inside_is_nothing_that_the_network_settles(shop: Shop) -> None:
-    account_id, payee_id = await shop.account(100), await shop.account(0)
+@pytest.mark.parametrize(
+    "otherwise", ["payee_account_id = gen_random_uuid()", "status = 'FAILED', failure_reason = 'AB03'"]
+)
+async def test_what_stays_inside_or_has_ended_is_nothing_that_the_network_completes(shop: Shop, otherwise: str) -> None:
+    account_id = await shop.account(100)
     order = shop.order(account_id, 60)
     await shop.accept(order)
     (claimed,) = await claim(shop)
     seen = await read(shop, order)
-    await change(shop, "payee_account_id = :payee", order.id, payee=payee_id)
+    await change(shop, otherwise, order.id)
 
     assert await completion.complete(shop.house.bank, [Completed(seen, settled(seen.created_at), claimed.id)]) == set()
-    assert (await payment(shop, order.id)).status == "PROCESSING"
+
+    assert (await payment(shop, order.id)).completed_at is None
+    assert await shop.count("movements", account_id) == 2
 
 
 async def test_what_can_not_be_posted_is_not_completed(shop: Shop) -> None:
