@@ -27,8 +27,8 @@ def unpacked(facts: dict[str, str]) -> Party:
     """What `packed` packed."""
     return Party(
         name=facts["name"],
-        tax_id=TaxId(facts["document"], DocumentType[facts["documentType"]]),
-        account=BankAccount(facts["ispb"], facts["branch"], facts["number"], AccountType[facts["type"]]),
+        tax_id=TaxId(facts["document"], DocumentType(facts["documentType"])),
+        account=BankAccount(facts["ispb"], facts["branch"], facts["number"], AccountType(facts["type"])),
     )
 
 

@@ -68,9 +68,9 @@ def instruction(payment: Underway) -> Instruction:
         amount=payment.amount,
         payer=unpacked(payment.payer),
         payee=unpacked(payment.payee),
-        key=PixKey(KeyType[payment.recipient_key_type], payment.recipient_key_value),
+        key=PixKey(KeyType(payment.recipient_key_type), payment.recipient_key_value),
         description=payment.description,
         accepted_at=payment.created_at,
-        initiation=Initiation[payment.initiation],
+        initiation=Initiation(payment.initiation),
         txid=payment.txid,
     )
