@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, te
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.jsonapi.document import Resource, Schema
-from lastro.jsonapi.fields import Timestamp
+from lastro.jsonapi.fields import Timestamp, timestamp
 from lastro.values.time_ordered_id import new_id
 
 VERSION = "1"
@@ -35,6 +35,11 @@ class News:
     resource_id: UUID
     resource_version: int
     resource: Resource[Any, Any]
+
+
+def frozen(kind: str, resource: str, now: datetime) -> bytes:
+    """The bytes of an `EventBody` about a resource that is written already."""
+    return f'{{"type":"{kind}","timestamp":"{timestamp(now)}","version":"{VERSION}","data":{resource}}}'.encode()
 
 
 _ANNOUNCE = text(

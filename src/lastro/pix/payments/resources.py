@@ -1,6 +1,6 @@
 """How payments look on the wire."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,11 +9,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Amount, Reais, Timestamp, line
+from lastro.jsonapi.fields import Amount, Reais, Timestamp, line, quoted, timestamp, write_amount
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import ReadyOrder, Wish
 from lastro.pix.payments.states import PaymentStatus
+from lastro.pix.payments.underway import Underway
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
@@ -160,6 +161,31 @@ def resource(payment: PixPayment) -> PaymentResource:
             created_at=payment.created_at,
             updated_at=payment.updated_at,
         ),
+    )
+
+
+_COMPLETED = (
+    '{"type":"pix-payments","id":"%s","links":{"self":"%s"},"attributes":{"accountId":"%s","amount":%r,'
+    '"status":"COMPLETED","recipientKeyType":%s,"recipientKeyValue":%s,"description":%s,"e2eId":%s,"externalRef":%s,'
+    '"failureReason":null,"returnedAmount":0.0,"completedAt":"%s","createdAt":"%s","updatedAt":"%s"}}'
+)
+
+
+def completed(payment: Underway, external_ref: str | None, now: datetime) -> str:
+    """The JSON of what `resource` says of a payment that is completed now, a tenth of the work: most news is this."""
+    return _COMPLETED % (
+        payment.id,
+        link(f"/pix/payments/{payment.id}"),
+        payment.account_id,
+        write_amount(payment.amount),
+        quoted(payment.recipient_key_type),
+        quoted(payment.recipient_key_value),
+        quoted(payment.description),
+        quoted(payment.e2e_id),
+        quoted(external_ref),
+        timestamp(max(now, payment.created_at)),
+        timestamp(payment.created_at),
+        timestamp(max(now, payment.updated_at)),
     )
 
 
