@@ -100,7 +100,7 @@ def build(
         images=Isolated(Path(limited.__file__)),
         preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
         sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
-        receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
+        receiving=Till(_receiving(db), lambda arrival: arrival.pix.end_to_end_id),
         metering=_till("metering", db, _metered(settings), lambda _order: None),
         consequences=Consequences(renamed=kyc.renamed, closed=keys.close_account),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
@@ -135,6 +135,14 @@ def _till(
             return await carry_out(tx, orders)
 
     return Till(flush, twin_of)
+
+
+def _receiving(db: Database) -> Callable[[Sequence[Any], bool], Awaitable[Sequence[Any]]]:
+    async def flush(orders: Sequence[Any], _again: bool) -> Sequence[Any]:
+        metrics.BATCH.labels("receiving").observe(len(orders))
+        return await receiving.accept(db, orders)
+
+    return flush
 
 
 def _metered(settings: Settings) -> Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]]:

@@ -10,7 +10,9 @@ from lastro.jsonapi.document import Collection, Document, Resource, Schema, Self
 from lastro.jsonapi.fields import Reais, Timestamp
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
+from lastro.pix.transfers.order import Credit
 from lastro.providers.protocol import Party
+from lastro.values.money import Money
 from lastro.values.participants import participant
 from lastro.values.tax_id import DocumentType
 
@@ -74,6 +76,29 @@ def resource(transfer: PixTransfer) -> Resource[Kind, TransferAttributes]:
             description=transfer.description,
             created_at=transfer.created_at,
             updated_at=transfer.updated_at,
+        ),
+    )
+
+
+def credited(credit: Credit) -> Resource[Kind, TransferAttributes]:
+    """What a credit will be, once it is written."""
+    assert credit.account_id is not None  # noqa: S101 - without one it is refused
+    return Resource[Kind, TransferAttributes](
+        type="pix-transfers",
+        id=credit.id,
+        links=SelfLink(self=link(f"/pix/transfers/{credit.id}")),
+        attributes=TransferAttributes(
+            account_id=credit.account_id,
+            amount=credit.amount,
+            refunded_amount=Money(0),
+            status=TransferStatus.COMPLETED,
+            payer=_payer(credit.payer),
+            e2e_id=credit.end_to_end_id,
+            txid=credit.txid,
+            key_value=credit.key,
+            description=credit.description,
+            created_at=credit.arrived_at,
+            updated_at=credit.arrived_at,
         ),
     )
 
