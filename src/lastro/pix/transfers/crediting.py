@@ -106,7 +106,7 @@ _ARRAYS = {
     "charge_event_ids": Uuid(),
     "charge_events": LargeBinary(),
 }
-CREDIT = text(f"SELECT credit_pix({', '.join(f':{name}' for name in (*_ARRAYS, 'most', 'posted_at'))})").bindparams(  # noqa: S608 - names
+CREDIT = text(f"SELECT credit_pix({', '.join(f':{name}' for name in (*_ARRAYS, 'most', 'posted_at'))})").bindparams(
     *(bindparam(name, type_=ARRAY(kind)) for name, kind in _ARRAYS.items()),
     bindparam("most", type_=BigInteger()),
     bindparam("posted_at", type_=DateTime(timezone=True)),
