@@ -381,8 +381,6 @@ async def test_a_provider_reaches_its_own_accounts_only(tenant: Tenant, stranger
 def an_account(**changes: Any) -> ReceivingAccount:
     facts: dict[str, Any] = {
         "id": UUID(int=1),
-        "tenant_id": UUID(int=2),
-        "provider_id": UUID(int=3),
         "status": AccountStatus.ACTIVE,
         "holder_document": "11222333000181",
         "type": AccountType.CHECKING,

@@ -46,8 +46,8 @@ SELECT i.end_to_end_id IS NOT NULL AS judged, i.rejected_with,
        b.available_centavos + b.in_transit_centavos AS total
   FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
        AS told(end_to_end_id, provider_id, branch, account_number, position)
-  LEFT JOIN inbox i USING (end_to_end_id)
   LEFT JOIN account_numbers n USING (provider_id, branch, account_number)
+  LEFT JOIN inbox i ON i.end_to_end_id = told.end_to_end_id
   LEFT JOIN accounts a ON a.id = n.account_id
   LEFT JOIN balances b ON b.account_id = n.account_id
  ORDER BY position

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, DateTime, LargeBinary, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from lastro.accounts.models import Account
 from lastro.database import among
@@ -84,7 +85,7 @@ async def _lock(tx: AsyncSession, account_ids: Collection[UUID]) -> Mapping[UUID
     }
 
 
-_ARRAYS = {
+_ARRAYS: dict[str, TypeEngine[Any]] = {
     "judged_ids": Uuid(),
     "judged_statuses": Text(),
     "told_by": Uuid(),
