@@ -59,14 +59,18 @@ class ApiRoute(APIRoute):
             caller = await bank_of(request).tokens.caller_of(request.headers.getlist("authorization"))
             caller.demand(permission)
             request.state.caller = caller
-        check_parameters(request, any_allowed=self._takes_parameters)
-        await read(request, takes_body=self.body_field is not None)
+        await self._take_in(request)
         response = Response(status_code=self.status_code or 200, media_type=JSON)
         arguments = self._validated(request)
         for name, source in self._sources.items():
             arguments[name] = await source(request, response)
         said = await self.endpoint(**arguments)
         return said if isinstance(said, Response) else _written(said, response)
+
+    async def _take_in(self, request: StrictRequest) -> None:
+        """Parameters and body, as far as no model sees them. Raises Validation, UnsupportedMediaType."""
+        check_parameters(request, any_allowed=self._takes_parameters)
+        await read(request, takes_body=self.body_field is not None)
 
     def _validated(self, request: StrictRequest) -> dict[str, Any]:
         """Path, parameters and body, with all their flaws at once. Raises Validation."""

@@ -6,14 +6,22 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from lastro.asking import TheBank
+from lastro.asking import StrictRequest, TheBank
 from lastro.errors import NotFound, Unauthorized
+from lastro.http import ApiRoute
 from lastro.inbound import service
 from lastro.values.text import Text
 
 _REFUSED = Text("Assinatura ausente ou inválida.", "Signature missing or invalid.")
 
-router = APIRouter(prefix="/network", include_in_schema=False)
+
+class SignedRoute(ApiRoute):
+    """A route whose body is signed as it is: whoever knows the signature reads it."""
+
+    async def _take_in(self, request: StrictRequest) -> None: ...
+
+
+router = APIRouter(prefix="/network", include_in_schema=False, route_class=SignedRoute)
 
 
 class Heard(BaseModel):

@@ -54,13 +54,14 @@ class TransferQuery(DatedQuery):
     txid: str | None = Field(default=None, alias="filter[txid]", max_length=40)
 
 
+TransferResource = Resource[Kind, TransferAttributes]
 TransferDocument = Document[Kind, TransferAttributes]
 TransferCollection = Collection[Kind, TransferAttributes]
 
 
-def resource(transfer: PixTransfer) -> Resource[Kind, TransferAttributes]:
+def resource(transfer: PixTransfer) -> TransferResource:
     """One received Pix."""
-    return Resource[Kind, TransferAttributes](
+    return TransferResource(
         type="pix-transfers",
         id=transfer.id,
         links=SelfLink(self=link(f"/pix/transfers/{transfer.id}")),
@@ -80,10 +81,10 @@ def resource(transfer: PixTransfer) -> Resource[Kind, TransferAttributes]:
     )
 
 
-def credited(credit: Credit) -> Resource[Kind, TransferAttributes]:
+def credited(credit: Credit) -> TransferResource:
     """What a credit will be, once it is written."""
     assert credit.account_id is not None  # noqa: S101 - without one it is refused
-    return Resource[Kind, TransferAttributes](
+    return TransferResource(
         type="pix-transfers",
         id=credit.id,
         links=SelfLink(self=link(f"/pix/transfers/{credit.id}")),
