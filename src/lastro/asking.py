@@ -43,7 +43,7 @@ def bank_of(request: Request) -> Bank:
 
 
 async def the_bank(request: Request) -> Bank:
-    """The bank, for FastAPI; which would send a plain function to a thread."""
+    """The bank, for the routes that FastAPI runs; it would send a plain function to a thread."""
     return bank_of(request)
 
 
@@ -74,9 +74,9 @@ def check_parameters(request: Request, *, any_allowed: bool) -> None:
             raise Validation(text, flaws=[Flaw(text, parameter=name) for name in sorted(wrong)])
 
 
-async def read(request: StrictRequest, *, takes_body: bool) -> None:
-    """Read the body, if one belongs here, into `request.parsed`. Raises Validation, UnsupportedMediaType."""
-    body = await request.body()
+async def parse(request: StrictRequest, *, takes_body: bool) -> None:
+    """The body, if one belongs here, into `request.parsed`. Raises Validation, UnsupportedMediaType."""
+    body: bytes = request.scope["state"]["body"]  # the gate has read it
     if not takes_body:
         if body.strip() not in {b"", b"{}"}:
             raise Validation(_BODY_UNWANTED, flaws=[Flaw(_BODY_UNWANTED, pointer="")])
@@ -93,8 +93,7 @@ async def read(request: StrictRequest, *, takes_body: bool) -> None:
         raise Validation(error.text, flaws=[Flaw(error.text, pointer="")]) from error
 
 
-async def attempt_of(
-    request: Request,
+async def the_attempt(
     _described: Annotated[
         str | None,
         Header(
@@ -104,24 +103,26 @@ async def attempt_of(
         ),
     ] = None,
 ) -> Attempt | None:
-    """The request as something that may be repeated, if it carries an Idempotency-Key."""
+    """Describes the header. What a handler gets is `attempt_of` the request."""
+    raise NotImplementedError
+
+
+TheAttempt = Annotated[Attempt | None, Depends(the_attempt)]
+
+
+async def attempt_of(request: StrictRequest, caller: Caller) -> Attempt | None:
+    """The request as something that may be repeated, if it carries an Idempotency-Key. Raises Validation."""
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None
     if len(keys) > 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
         raise Validation(_KEY_SHAPE, flaws=[Flaw(_KEY_SHAPE, header="Idempotency-Key")])
-    caller = request.state.caller
-    assert isinstance(caller, Caller)  # noqa: S101 - only routes with a permission ask for this
-    body = request.parsed if isinstance(request, StrictRequest) else None
-    path = request.scope["path"]
-    large = len(await request.body()) > LARGE_BYTES
-    question = await asyncio.to_thread(fingerprint, path, body) if large else fingerprint(path, body)
+    scope = request.scope
+    question = scope["path"], request.parsed
+    large = len(scope["state"]["body"]) > LARGE_BYTES
     return Attempt(
         tenant_id=caller.tenant_id,
-        operation=f"{request.method} {request.scope['route'].path}",
+        operation=f"{scope['method']} {scope['route'].path}",
         key=keys[0],
-        fingerprint=question,
+        fingerprint=await asyncio.to_thread(fingerprint, *question) if large else fingerprint(*question),
     )
-
-
-TheAttempt = Annotated[Attempt | None, Depends(attempt_of)]

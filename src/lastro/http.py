@@ -1,6 +1,6 @@
 """The routes of the API: the door, strict reading, the answer. FastAPI describes them, and they run by themselves."""
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.types import Receive, Scope, Send
 
-from lastro.asking import StrictRequest, attempt_of, bank_of, check_parameters, read, the_bank
+from lastro.asking import StrictRequest, attempt_of, bank_of, check_parameters, parse, the_attempt, the_bank
 from lastro.attempt import Answer
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import Requirement
@@ -18,31 +18,20 @@ from lastro.errors import BankError, ErrorCode
 from lastro.jsonapi.document import BASE_PATH
 from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
 
-Source = Callable[[StrictRequest, Response], Awaitable[Any]]
-"""Where a handler's argument comes from."""
-
 
 class ApiRoute(APIRoute):
     """A route of the API: the token and the permission first, then the parameters, then the body, strictly.
 
     FastAPI describes it, and is not asked again: solving a signature anew for each request costs as much as a payment.
-    A handler may take what `_sources` knows, and returns a document, a Response or nothing. Whatever a client did wrong
+    A handler may take what `_Places` knows, and returns a document, a Response or nothing. Whatever a client did wrong
     is answered here; what is nobody's fault but ours is left to the gate.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._sources = _sources(self.dependant)
-        self._takes_parameters = bool(self.dependant.query_params)
+        self.permission = _permission(self.dependant)
+        self._places = _places(self.dependant)
         self.app = self.serve
-
-    @property
-    def permission(self) -> Permission | None:
-        """The permission that the signature names."""
-        for dependency in self.dependant.dependencies:
-            if isinstance(dependency.call, Requirement):
-                return dependency.call.permission
-        return None
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,23 +43,30 @@ class ApiRoute(APIRoute):
         await response(scope, receive, send)
 
     async def _answer(self, request: StrictRequest) -> Response:
-        permission = self.permission
-        if permission is not None:
-            caller = await bank_of(request).tokens.caller_of(request.headers.getlist("authorization"))
-            caller.demand(permission)
-            request.state.caller = caller
+        bank, places, caller = bank_of(request), self._places, None
+        if self.permission is not None:
+            caller = await bank.tokens.caller_of(request.headers.getlist("authorization"))
+            caller.demand(self.permission)
         await self._take_in(request)
-        response = Response(status_code=self.status_code or 200, media_type=JSON)
         arguments = self._validated(request)
-        for name, source in self._sources.items():
-            arguments[name] = await source(request, response)
+        response = None
+        if places.bank is not None:
+            arguments[places.bank] = bank
+        if places.caller is not None:
+            arguments[places.caller] = caller
+        if places.attempt is not None and caller is not None:
+            arguments[places.attempt] = await attempt_of(request, caller)
+        if places.request is not None:
+            arguments[places.request] = request
+        if places.response is not None:
+            arguments[places.response] = response = Response()
         said = await self.endpoint(**arguments)
-        return said if isinstance(said, Response) else _written(said, response)
+        return said if isinstance(said, Response) else _written(said, self.status_code or 200, response)
 
     async def _take_in(self, request: StrictRequest) -> None:
         """Parameters and body, as far as no model sees them. Raises Validation, UnsupportedMediaType."""
-        check_parameters(request, any_allowed=self._takes_parameters)
-        await read(request, takes_body=self.body_field is not None)
+        check_parameters(request, any_allowed=bool(self.dependant.query_params))
+        await parse(request, takes_body=self.body_field is not None)
 
     def _validated(self, request: StrictRequest) -> dict[str, Any]:
         """Path, parameters and body, with all their flaws at once. Raises Validation."""
@@ -90,55 +86,54 @@ class ApiRoute(APIRoute):
         return values
 
 
-def _sources(dependant: Dependant) -> dict[str, Source]:
-    """By a handler's parameter, everything that is not validated. Raises TypeError at what no route may take."""
-    sources: dict[str, Source] = {field.name: _nothing for field in dependant.header_params}  # read by the handler
-    if dependant.request_param_name:
-        sources[dependant.request_param_name] = _request
-    if dependant.response_param_name:
-        sources[dependant.response_param_name] = _response
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Under which names a handler takes what is not validated, if it takes it."""
+
+    caller: str | None
+    bank: str | None
+    attempt: str | None
+    request: str | None
+    response: str | None
+
+
+def _permission(dependant: Dependant) -> Permission | None:
     for dependency in dependant.dependencies:
         if isinstance(dependency.call, Requirement):
-            sources[str(dependency.name)] = _caller
+            return dependency.call.permission
+    return None
+
+
+def _places(dependant: Dependant) -> _Places:
+    """Raises TypeError for a handler that wants what no route gives."""
+    names: dict[str, str | None] = {}
+    for dependency in dependant.dependencies:
+        if isinstance(dependency.call, Requirement):
+            names["caller"] = dependency.name
         elif dependency.call is the_bank:
-            sources[str(dependency.name)] = _bank
-        elif dependency.call is attempt_of:
-            sources[str(dependency.name)] = _attempt
+            names["bank"] = dependency.name
+        elif dependency.call is the_attempt:
+            names["attempt"] = dependency.name
         else:
-            raise TypeError(f"no route may take {dependency.name}")
-    return sources
+            raise TypeError(f"{dependant.call}: nobody gives {dependency.name}")
+    return _Places(
+        caller=names.get("caller"),
+        bank=names.get("bank"),
+        attempt=names.get("attempt"),
+        request=dependant.request_param_name,
+        response=dependant.response_param_name,
+    )
 
 
-async def _nothing(_request: StrictRequest, _response: Response) -> None: ...
-
-
-async def _request(request: StrictRequest, _response: Response) -> Request:
-    return request
-
-
-async def _response(_request: StrictRequest, response: Response) -> Response:
-    return response
-
-
-async def _caller(request: StrictRequest, _response: Response) -> Any:
-    return request.state.caller
-
-
-async def _bank(request: StrictRequest, _response: Response) -> Any:
-    return bank_of(request)
-
-
-async def _attempt(request: StrictRequest, _response: Response) -> Any:
-    return await attempt_of(request)
-
-
-def _written(document: BaseModel | None, response: Response) -> Response:
-    """The document as bytes, once; headers that the handler set are kept."""
+def _written(document: BaseModel | None, status: int, response: Response | None) -> Response:
+    """The document as bytes, under the headers that the handler set."""
+    headers = dict(response.headers) if response is not None else {}
+    headers.pop("content-length", None)
     if document is None:
-        return Response(status_code=response.status_code)
-    body = document.model_dump_json(by_alias=True).encode()
-    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-    return Response(body, status_code=response.status_code, media_type=JSON, headers=headers)
+        return Response(status_code=status, headers=headers)
+    return Response(
+        document.model_dump_json(by_alias=True).encode(), status_code=status, media_type=JSON, headers=headers
+    )
 
 
 def refuse(request: Request, error: BankError) -> Response:
