@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from lastro.asking import StrictRequest, TheBank
+from lastro.asking import TheBank
 from lastro.errors import NotFound, Unauthorized
-from lastro.http import ApiRoute
+from lastro.http import LeanRoute
 from lastro.inbound import service
 from lastro.providers.protocol import ManyReceived
 from lastro.values.text import Text
@@ -16,13 +16,7 @@ from lastro.values.text import Text
 _REFUSED = Text("Assinatura ausente ou inválida.", "Signature missing or invalid.")
 
 
-class SignedRoute(ApiRoute):
-    """A route whose body is signed as it is: whoever knows the signature reads it."""
-
-    async def _take_in(self, request: StrictRequest) -> None: ...
-
-
-router = APIRouter(prefix="/network", include_in_schema=False, route_class=SignedRoute)
+router = APIRouter(prefix="/network", include_in_schema=False, route_class=LeanRoute)
 
 
 class Heard(BaseModel):
