@@ -208,7 +208,7 @@ def _told() -> Iterator[None]:
     except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if means_not_now(error):
             raise _unavailable() from error
-        if getattr(error, "sqlstate", None) == OVERTAKEN:
+        if getattr(getattr(error, "orig", error), "sqlstate", None) == OVERTAKEN:
             raise Overtaken from error
         raise
 

@@ -37,9 +37,13 @@ class News:
     resource: Resource[Any, Any]
 
 
-def frozen(kind: str, resource: str, now: datetime) -> bytes:
-    """The bytes of an `EventBody` about a resource that is written already."""
-    return f'{{"type":"{kind}","timestamp":"{timestamp(now)}","version":"{VERSION}","data":{resource}}}'.encode()
+def frozen(kind: str, resource: Resource[Any, Any] | str, *, now: datetime) -> bytes:
+    """What a subscriber receives, as bytes: every delivery and every retry carries the same.
+
+    An `EventBody` about the resource, which may be JSON already.
+    """
+    data = resource if isinstance(resource, str) else resource.model_dump_json(by_alias=True)
+    return f'{{"type":"{kind}","timestamp":"{timestamp(now)}","version":"{VERSION}","data":{data}}}'.encode()
 
 
 _ANNOUNCE = text(
@@ -63,7 +67,6 @@ async def announce(tx: AsyncSession, news: Sequence[News], *, now: datetime) -> 
     """Freeze each piece of news as bytes. A version of a resource is announced at most once, for ever."""
     if not news:
         return
-    bodies = [EventBody(type=each.type, timestamp=now, version=VERSION, data=each.resource) for each in news]
     await tx.execute(
         _ANNOUNCE,
         {
@@ -73,7 +76,7 @@ async def announce(tx: AsyncSession, news: Sequence[News], *, now: datetime) -> 
             "types": [each.type for each in news],
             "resource_ids": [each.resource_id for each in news],
             "versions": [each.resource_version for each in news],
-            "bodies": [body.model_dump_json(by_alias=True).encode() for body in bodies],
+            "bodies": [frozen(each.type, each.resource, now=now) for each in news],
             "created_at": now,
         },
     )

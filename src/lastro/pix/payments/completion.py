@@ -66,7 +66,7 @@ async def complete(bank: Bank, settled: Sequence[Completed]) -> set[int]:
             "external_refs": [each.outcome.external_ref for each in settled],
             "event_ids": [new_id(now) for _ in settled],
             "bodies": [
-                frozen(_NEWS, resources.completed(each.payment, each.outcome.external_ref, now), now)
+                frozen(_NEWS, resources.completed(each.payment, each.outcome.external_ref, now), now=now)
                 for each in settled
             ],
             "promise_ids": [each.promise_id for each in settled],
