@@ -1,4 +1,4 @@
-"""Sends requests to a server from other processes (wrk where it is installed and can, else bench.load); reads clocks."""
+"""Sends requests from other processes (wrk where it is installed and can, else bench.load) and reads the clocks."""
 
 import json
 import os
@@ -79,23 +79,20 @@ class Aim:
         )
 
 
-def payment(port: int, token: str, accounts: Sequence[UUID], connections: int, path: str = BASE_PATH) -> Aim:
+def payment(port: int, token: str, accounts: Sequence[UUID], connections: int) -> Aim:
     """POST /pix/payments, a new key each time."""
-    return _post(f"{path}/pix/payments", port, token, accounts, connections, _PAYMENT_BODY, "payments")
+    headers, path = _written(token), f"{BASE_PATH}/pix/payments"
+    return Aim("POST", path, port, headers, connections, accounts, _PAYMENT_BODY, "payments", expected_status=201)
 
 
 def code(port: int, token: str, accounts: Sequence[UUID], connections: int) -> Aim:
     """POST a static QR code."""
-    return _post(f"{BASE_PATH}/pix/qrcode", port, token, accounts, connections, _CODE_BODY, "codes")
+    headers, path = _written(token), f"{BASE_PATH}/pix/qrcode"
+    return Aim("POST", path, port, headers, connections, accounts, _CODE_BODY, "codes", expected_status=201)
 
 
-def _post(path: str, port: int, token: str, accounts: Sequence[UUID], connections: int, body: str, makes: Made) -> Aim:
-    headers = {
-        "authorization": f"Bearer {token}",
-        "content-type": "application/json",
-        "idempotency-key": "{key}",
-    }
-    return Aim("POST", path, port, headers, connections, accounts, body, makes, expected_status=201)
+def _written(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}", "content-type": "application/json", "idempotency-key": "{key}"}
 
 
 def incoming(port: int, secret: str, number: int, connections: int) -> Aim:

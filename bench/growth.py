@@ -44,8 +44,9 @@ def grow(place: Place, extent: Extent, sizes: Sequence[int]) -> dict[str, Any]:
         for _ in range(extent.rounds):
             for bank in banks:
                 rounds[bank.size].append(_measured(bank))
+        summaries = {str(bank.size): _summary(bank, rounds[bank.size]) for bank in banks}
     return {
-        "sizes": {str(bank.size): _summary(bank, rounds[bank.size]) for bank in banks},
+        "sizes": summaries,
         "conditions": {
             "payments": f"settled, over 90 days, every {growth_seed.HOT_EVERY}th of one account, else evenly",
             "server": "1 process for each size, network in the process",

@@ -6,7 +6,6 @@ from uuid import UUID
 from bench.seed import ACCOUNT_TYPE, ISPB, PROVIDER, SENDER, account_number, document
 from lastro.providers.network_wire import account_out
 
-MINUTE = "%Y%m%d%H%M"
 PATH = f"/network/{PROVIDER}/notifications"
 
 

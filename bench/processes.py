@@ -14,10 +14,11 @@ import httpx
 
 from bench.machine import ROOT
 from bench.place import Place
+from bench.server import HEALTHCHECK_SECONDS
 from lastro.simulator.app import MOUNTED_AT
 
 HOST = "127.0.0.1"
-_SECONDS_TO_START = 30.0
+_SECONDS_TO_START = 120.0
 _SECONDS_TO_STOP = 20.0
 _LASTRO = ("-c", "from lastro.cli import main; main()")
 
@@ -61,7 +62,10 @@ def server(
 def plain(place: Place, database: str, application: str, *, processes: int) -> Iterator[tuple[int, int]]:
     """An application under uvicorn as it comes, without its access log. Gives its process id and its port."""
     port = free_port()
-    options = ("--host", HOST, "--port", str(port), "--workers", str(processes), "--no-access-log")
+    options = (
+        *("--host", HOST, "--port", str(port), "--workers", str(processes), "--no-access-log"),
+        *("--timeout-worker-healthcheck", str(HEALTHCHECK_SECONDS)),
+    )
     surroundings = _settings(place, database, port, None)
     program = ("-m", "uvicorn", application, *options)
     with _running(place, "peer", program, surroundings) as process:

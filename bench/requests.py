@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.notification import MINUTE
-
 Maker = Callable[[], bytes]
+MINUTE = "%Y%m%d%H%M"  # of an end-to-end id
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,8 @@ def account_number(number: int) -> tuple[str, str]:
 
 
 def document(number: int) -> str:
-    """The CPF of an account's holder."""
-    return _cpf(100_000_000 + number)
+    """The tax id of an account's holder. The hot account is a company's: DICT lets those ask more at once."""
+    return "11444777000161" if number == 0 else _cpf(100_000_000 + number)
 
 
 async def seed_bank(url: str, pepper: bytes) -> str:
