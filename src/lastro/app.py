@@ -20,9 +20,9 @@ from lastro.accounts.router import router as accounts
 from lastro.bank import Bank
 from lastro.errors import BankError, Internal, MethodNotAllowed, NotFound, Unavailable, Validation
 from lastro.gate import INTERNAL, Gate
-from lastro.http import ApiRoute
+from lastro.http import ApiRoute, refuse
 from lastro.inbound.router import router as inbound
-from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
+from lastro.jsonapi.errors import validation
 from lastro.kyc.router import router as kyc
 from lastro.pix.keys.router import router as keys
 from lastro.pix.lookups.router import router as lookups
@@ -33,6 +33,7 @@ from lastro.pix.refunds.router import router as refunds
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
 from lastro.settings import Settings
+from lastro.switchboard import Switchboard
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
@@ -77,7 +78,7 @@ def create_app(bank: Bank, *, docs: bool = False, checks: Checks | None = None) 
 
 def serving(app: FastAPI) -> ASGIApp:
     """The application behind its gate."""
-    return Gate(app)
+    return Gate(Switchboard(app))
 
 
 def from_environment(adapters: Mapping[str, Provider] | None = None) -> ASGIApp:
@@ -166,38 +167,29 @@ def _add_docs(app: FastAPI) -> None:
 
 
 def _add_error_map(app: FastAPI) -> None:
-    def respond(request: Request, error: BankError) -> Response:
-        body = body_of(
-            error,
-            accept=request.headers.get("accept", ""),
-            accept_language=request.headers.get("accept-language", ""),
-            request_id=request.scope["state"].get("request_id"),
-        )
-        return Response(body, status_code=STATUS[error.code], media_type=JSON, headers=headers_of(error))
-
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, BankError)  # noqa: S101 - registered for it
-        return respond(request, error)
+        return refuse(request, error)
 
     async def malformed(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
-        return respond(request, validation(error.errors()))
+        return refuse(request, validation(error.errors()))
 
     async def refused(request: Request, error: Exception) -> Response:
         """What Starlette itself refuses: unknown paths and methods."""
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
         match error.status_code:
             case 404:
-                return respond(request, NotFound(_NO_PATH))
+                return refuse(request, NotFound(_NO_PATH))
             case 405:
-                response = respond(request, MethodNotAllowed(_NO_METHOD))
+                response = refuse(request, MethodNotAllowed(_NO_METHOD))
                 response.headers["allow"] = ", ".join(_methods(app, request))
                 return response
             case _:
-                return respond(request, Validation(_BAD_REQUEST))
+                return refuse(request, Validation(_BAD_REQUEST))
 
     async def unforeseen(request: Request, _error: Exception) -> Response:
-        return respond(request, Internal(INTERNAL))
+        return refuse(request, Internal(INTERNAL))
 
     app.add_exception_handler(BankError, known)
     app.add_exception_handler(RequestValidationError, malformed)

@@ -38,18 +38,14 @@ class Answer:
 
 def fingerprint(path: str, body: Any) -> bytes:
     """SHA-256 over what was asked: the path with its ids, and the parsed body in canonical form."""
-    canonical = json.dumps([path, _canonical(body)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).digest()
+    return hashlib.sha256(_encode([path, body]).encode()).digest()
 
 
-def _canonical(value: Any) -> Any:
-    """The value with one spelling for each number: 10, 10.0 and 10.00 are the same, and no text looks like them."""
-    match value:
-        case dict():
-            return {name: _canonical(child) for name, child in value.items()}
-        case list():
-            return ["list", *(_canonical(child) for child in value)]
-        case bool() | str() | None:
-            return value
-    assert isinstance(value, int | Decimal)  # noqa: S101 - strict JSON knows nothing else
-    return ["number", f"{Decimal(value).normalize():f}"]
+def _number(value: Any) -> int | str:
+    """One spelling for each number: 10, 10.0 and 10.00 are the same. No text looks like it, for none holds a NUL."""
+    assert isinstance(value, Decimal)  # noqa: S101 - strict JSON knows nothing else
+    whole = int(value)
+    return whole if whole == value else f"\x00{value.normalize():f}"
+
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_number).encode

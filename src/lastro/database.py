@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -31,9 +31,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
+from lastro.attempt import Overtaken
 from lastro.errors import Flaw, Unavailable, Validation
 from lastro.values.money import Money
 from lastro.values.text import Text as Sentence
@@ -55,6 +56,9 @@ _NOT_NOW = {
     "57P03",  # cannot_connect_now
     "25P03",  # idle_in_transaction_session_timeout
 }
+
+OVERTAKEN = "LA001"
+"""Our own SQLSTATE, raised by functions: another transaction was faster, and nothing is written."""
 
 Row = TypeVar("Row", bound="Base")
 
@@ -186,6 +190,17 @@ class Database:
             async with self._alone.connect() as connection:
                 return (await connection.execute(statement, parameters)).all()
 
+    async def call(self, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+        """One statement with places $1, $2…, straight through the driver: one trip, one transaction, half the time.
+
+        For work that comes in sets; when its rows are here, it is committed. Raises Unavailable like `transaction`, and
+        Overtaken when a function of ours says so.
+        """
+        with _told():
+            async with self.engine.connect() as connection:
+                driver = await _driver_of(connection)
+                return await driver.fetch(statement, *arguments)
+
     async def now(self) -> datetime:
         """The database's clock."""
         async with self.transaction() as tx:
@@ -205,7 +220,18 @@ def _told() -> Iterator[None]:
     except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if means_not_now(error):
             raise _unavailable() from error
+        if getattr(error, "sqlstate", None) == OVERTAKEN:
+            raise Overtaken from error
         raise
+
+
+async def _driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
+    """The driver's connection; the pool can not know that one broke while it lay there, and we can see it."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    while driver is None or driver.is_closed():
+        await connection.invalidate()
+        driver = (await connection.get_raw_connection()).driver_connection
+    return cast("asyncpg.Connection[asyncpg.Record]", driver)
 
 
 async def _abandon(session: AsyncSession) -> None:

@@ -7,14 +7,13 @@ and a client that leaves interrupts nothing.
 import asyncio
 import re
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import uuid4
+from os import urandom
 
-import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lastro import metrics
+from lastro import logs, metrics
 from lastro.errors import (
     BankError,
     Internal,
@@ -38,17 +37,19 @@ KYC_SECONDS = 60.0
 
 _LOG = logger("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LENGTH = re.compile(r"[0-9]{1,20}")
+_LENGTH = re.compile(rb"[0-9]{1,20}")
 _KYC = re.compile(r"/baas/api/v1/accounts/[0-9A-Fa-f-]{36}/kyc")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "strict-transport-security": "max-age=63072000; includeSubDomains",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-}
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"strict-transport-security", b"max-age=63072000; includeSubDomains"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_VARY = (b"vary", b"Accept")
+_JSON, _JSON_API = JSON.encode(), JSON_API.encode()
 
 _TOO_LARGE = Text("Corpo ou cabeçalhos grandes demais.", "Body or headers too large.")
 _TOO_SLOW = Text("A requisição não chegou a tempo.", "The request did not arrive in time.")
@@ -93,26 +94,30 @@ class Gate:
             await self._app(scope, receive, send)
             return
         passage = _Passage(scope, send)
-        structlog.contextvars.bind_contextvars(request_id=passage.request_id)
+        mark = logs.REQUEST_ID.set(passage.logged_id)
         try:
             await self._pass(passage, receive)
         finally:
             passage.report()
-            structlog.contextvars.unbind_contextvars("request_id")
+            logs.REQUEST_ID.reset(mark)
 
     async def _pass(self, passage: "_Passage", receive: Receive) -> None:
         allowance, slot = allowance_of(passage.scope), _Slot(self)
         try:
-            body = await _read(passage.headers, receive, allowance, slot)
-            passage.is_read = True
-            deadline = asyncio.timeout(allowance.answer_seconds)
+            _check(passage.scope["headers"])
+            deadline = asyncio.timeout(allowance.body_seconds)
             try:
                 async with deadline:
+                    passage.scope["state"]["body"] = body = await _read(passage.headers, receive, allowance, slot)
+                    passage.is_read = True
+                    deadline.reschedule(asyncio.get_running_loop().time() + allowance.answer_seconds)
                     await self._app(passage.scope, _replay(body, receive), passage.send)
             except TimeoutError:
                 if not deadline.expired():  # the application's own: a bug like any other
                     raise
-                raise Unavailable(_NO_ANSWER, retry_after=1) from None
+                if passage.is_read:
+                    raise Unavailable(_NO_ANSWER, retry_after=1) from None
+                raise RequestTimeout(_TOO_SLOW) from None
         except BankError as error:
             await passage.refuse(error)
         except _ClientLeft:
@@ -129,33 +134,48 @@ class _ClientLeft(Exception):
 
 
 class _Passage:
-    """One request on its way through: who it is, what was answered."""
+    """One request on its way through: who it is, what was answered. The application finds its `request_id` in state."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.headers = Headers(scope=scope)
-        given = self.headers.get("x-request-id", "")
-        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-        self.scope = {**scope, "state": {**scope.get("state", {}), "request_id": self.request_id}}
+        self.headers = dict(scope["headers"])  # of a repeated header, the last
+        given = self.headers.get(b"x-request-id", b"").decode("latin-1")
+        # The client's own may be a document's number: it gets it back, the log does not.
+        is_good = given != "" and _REQUEST_ID.fullmatch(given) is not None
+        self.request_id = given if is_good else urandom(16).hex()
+        self.logged_id = logs.masked(given) if is_good else self.request_id
+        self.scope = scope
         self.status = 500
         self.is_read = False
         self._send = send
         self._started_at = time.perf_counter()
         self._answered = False
-        self._json_api = wants_json_api(self.headers.get("accept", ""))
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    def said(self, header: bytes) -> str:
+        """What the client says in a header, or nothing."""
+        value: bytes = self.headers.get(header, b"")
+        return value.decode("latin-1")
 
     async def send(self, message: Message) -> None:
         """Pass an answer on, with the headers that every answer carries."""
         if message["type"] == "http.response.start":
             self._answered = True
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in _SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
-            headers["x-request-id"] = self.request_id
-            if headers.get("content-type") == JSON:
-                headers["content-type"] = JSON_API if self._json_api else JSON
-                headers.add_vary_header("Accept")
+            message = {**message, "headers": self._with_ours(message["headers"])}
         await self._send(message)
+
+    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        theirs = dict(headers)
+        all_headers = [(name, value) for name, value in headers if name != b"content-type"]
+        media_type = theirs.get(b"content-type")
+        if media_type == _JSON:
+            media_type = _JSON_API if wants_json_api(self.said(b"accept")) else _JSON
+            all_headers.append(_VARY)
+        if media_type is not None:
+            all_headers.append((b"content-type", media_type))
+        all_headers.extend(pair for pair in _SECURITY_HEADERS if pair[0] not in theirs)
+        all_headers.append((b"x-request-id", self.request_id.encode()))
+        return all_headers
 
     async def refuse(self, error: BankError) -> None:
         """Answer with an error, unless an answer is under way."""
@@ -163,8 +183,8 @@ class _Passage:
             return
         body = body_of(
             error,
-            accept=self.headers.get("accept", ""),
-            accept_language=self.headers.get("accept-language", ""),
+            accept=self.said(b"accept"),
+            accept_language=self.said(b"accept-language"),
             request_id=self.request_id,
         )
         headers = {"content-type": JSON, "content-length": str(len(body)), **headers_of(error)}
@@ -179,48 +199,40 @@ class _Passage:
         route = getattr(self.scope.get("route"), "path", "unmatched")
         seconds = time.perf_counter() - self._started_at
         method = self.scope["method"] if self.scope["method"] in _METHODS else "other"
-        metrics.REQUESTS.labels(method, route, self.status).inc()
-        metrics.DURATION.labels(route).observe(seconds)
-        _LOG.info(
-            "answered",
-            method=method,
-            route=route,
-            status=self.status,
-            milliseconds=round(seconds * 1000, 1),
-        )
+        metrics.answered(method, route, self.status, seconds)
+        logs.answered(method, route, self.status, seconds)
 
 
-async def _read(headers: Headers, receive: Receive, allowance: Allowance, slot: "_Slot") -> bytes:
-    """The whole body. Raises PayloadTooLarge, RequestTimeout, UnsupportedMediaType, Unauthorized, Unavailable."""
+async def _read(headers: Mapping[bytes, bytes], receive: Receive, allowance: Allowance, slot: "_Slot") -> bytes:
+    """The whole body. Raises PayloadTooLarge, UnsupportedMediaType, Unauthorized, Unavailable."""
     if _declared(headers, allowance) > LARGEST_BODY:
         slot.take(headers)
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(allowance.body_seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _ClientLeft
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > allowance.largest_body:
-                    raise PayloadTooLarge(_TOO_LARGE)
-                if size > LARGEST_BODY:
-                    slot.take(headers)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
-    except TimeoutError as error:
-        raise RequestTimeout(_TOO_SLOW) from error
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientLeft
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > allowance.largest_body:
+            raise PayloadTooLarge(_TOO_LARGE)
+        if size > LARGEST_BODY:
+            slot.take(headers)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
-def _declared(headers: Headers, allowance: Allowance) -> int:
-    """What the headers say about the size of the body; 0 when they say nothing."""
-    if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
+def _check(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    if sum([len(name) + len(value) for name, value in headers]) > LARGEST_HEADERS:
         raise PayloadTooLarge(_TOO_LARGE)
-    if headers.get("content-encoding", "identity").lower() != "identity":
+
+
+def _declared(headers: Mapping[bytes, bytes], allowance: Allowance) -> int:
+    """What the headers say about the size of the body; 0 when they say nothing."""
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedMediaType(_COMPRESSED)
-    declared = headers.get("content-length", "0")
+    declared = headers.get(b"content-length", b"0")
     if not _LENGTH.fullmatch(declared) or int(declared) > allowance.largest_body:
         raise PayloadTooLarge(_TOO_LARGE)
     return int(declared)
@@ -233,11 +245,11 @@ class _Slot:
         self._gate = gate
         self._taken = False
 
-    def take(self, headers: Headers) -> None:
+    def take(self, headers: Mapping[bytes, bytes]) -> None:
         """Once for a request. Raises Unauthorized for who does not even claim to be somebody, Unavailable when full."""
         if self._taken:
             return
-        if "authorization" not in headers:
+        if b"authorization" not in headers:
             raise Unauthorized(_NOBODY)
         if self._gate.large_bodies >= MOST_LARGE_BODIES:
             raise Unavailable(_TOO_MANY, retry_after=5)

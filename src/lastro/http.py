@@ -1,95 +1,96 @@
-"""What every route of the API shares: the bank at hand, the door (token, permission), strict JSON, the attempt."""
+"""The routes of the API: the door, strict reading, the answer. FastAPI describes them, and they run by themselves."""
 
-import asyncio
-import re
-from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
+from starlette.types import Receive, Scope, Send
 
-from lastro.attempt import Answer, Attempt, fingerprint
-from lastro.auth.caller import Caller
+from lastro.asking import StrictRequest, attempt_of, bank_of, check_parameters, parse, the_attempt, the_bank
+from lastro.attempt import Answer
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import Requirement
-from lastro.bank import Bank
-from lastro.errors import ErrorCode, Flaw, UnsupportedMediaType, Validation
-from lastro.jsonapi import strict_json
+from lastro.errors import BankError, ErrorCode
 from lastro.jsonapi.document import BASE_PATH
-from lastro.jsonapi.errors import JSON, JSON_API, STATUS
-from lastro.values.text import Invalid, Text
-
-_NOT_JSON = Text(
-    "Envie o corpo como application/json ou application/vnd.api+json.",
-    "Send the body as application/json or application/vnd.api+json.",
-)
-_BODY_MISSING = Text("Falta o corpo da requisição.", "The request body is missing.")
-_BODY_UNWANTED = Text("Esta rota não recebe corpo.", "This route takes no body.")
-_REPEATED = Text("Parâmetro repetido.", "Repeated parameter.")
-_UNKNOWN = Text("Esta rota não tem este parâmetro.", "This route has no such parameter.")
-_NUL = Text("Não pode conter NUL.", "May not contain NUL.")
-_KEY_SHAPE = Text(
-    "Idempotency-Key deve ser única na requisição e ter de 1 a 255 caracteres ASCII visíveis.",
-    "Idempotency-Key must appear once and have 1 to 255 visible ASCII characters.",
-)
-LARGE_BYTES = 65_536  # of a body; only documents have more
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_MEDIA_TYPE = re.compile(
-    rf"\s*(?:{re.escape(JSON)}|{re.escape(JSON_API)})\s*(?:;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE
-)
-
-
-def bank_of(request: Request) -> Bank:
-    """The bank that this application serves."""
-    bank = request.app.state.bank
-    assert isinstance(bank, Bank)  # noqa: S101 - set by create_app
-    return bank
-
-
-async def _the_bank(request: Request) -> Bank:
-    return bank_of(request)  # async: FastAPI would send a plain function to a thread
-
-
-TheBank = Annotated[Bank, Depends(_the_bank)]
-
-
-class StrictRequest(Request):
-    """A request whose JSON was read once, strictly."""
-
-    parsed: Any = None
-
-    async def json(self) -> Any:
-        """What `strict_json` made of the body."""
-        return self.parsed
+from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
 
 
 class ApiRoute(APIRoute):
-    """A route of the API: checks the token and the permission first, then reads the body strictly."""
+    """A route of the API: the token and the permission first, then the parameters, then the body, strictly.
 
-    @property
-    def permission(self) -> Permission | None:
-        """The permission that the signature names."""
-        return _permission(self.dependant)
+    FastAPI describes it, and is not asked again: solving a signature anew for each request costs as much as a payment.
+    A handler may take what `_Places` knows, and returns a document, a Response or nothing. Whatever a client did wrong
+    is answered here; what is nobody's fault but ours is left to the gate.
+    """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler behind our door."""
-        handle = super().get_route_handler()
-        permission = self.permission
-        takes_body = self.body_field is not None
-        takes_parameters = bool(self.dependant.query_params)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.permission = _permission(self.dependant)
+        self._places = _places(self.dependant)
+        self.app = self.serve
 
-        async def behind_the_door(request: Request) -> Response:
-            if permission is not None:
-                caller = await bank_of(request).tokens.caller_of(request.headers.getlist("authorization"))
-                caller.demand(permission)
-                request.state.caller = caller
-            _check_parameters(request, any_allowed=takes_parameters)
-            return await handle(await _read(request, takes_body=takes_body))
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = StrictRequest(scope, receive)
+        try:
+            response = await self._answer(request)
+        except BankError as error:
+            response = refuse(request, error)
+        await response(scope, receive, send)
 
-        return behind_the_door
+    async def _answer(self, request: StrictRequest) -> Response:
+        bank, places, caller = bank_of(request), self._places, None
+        if self.permission is not None:
+            caller = await bank.tokens.caller_of(request.headers.getlist("authorization"))
+            caller.demand(self.permission)
+        check_parameters(request, any_allowed=bool(self.dependant.query_params))
+        await parse(request, takes_body=self.body_field is not None)
+        arguments = self._validated(request)
+        response = None
+        if places.bank is not None:
+            arguments[places.bank] = bank
+        if places.caller is not None:
+            arguments[places.caller] = caller
+        if places.attempt is not None and caller is not None:
+            arguments[places.attempt] = await attempt_of(request, caller)
+        if places.request is not None:
+            arguments[places.request] = request
+        if places.response is not None:
+            arguments[places.response] = response = Response()
+        said = await self.endpoint(**arguments)
+        return said if isinstance(said, Response) else _written(said, self.status_code or 200, response)
+
+    def _validated(self, request: StrictRequest) -> dict[str, Any]:
+        """Path, parameters and body, with all their flaws at once. Raises Validation."""
+        dependant = self.dependant
+        asked: list[tuple[ModelField, tuple[str, ...], Any]] = [
+            *((field, ("path", field.alias), request.path_params[field.alias]) for field in dependant.path_params),
+            *((field, ("query",), dict(request.query_params)) for field in dependant.query_params),
+            *((field, ("body",), request.parsed) for field in dependant.body_params),
+        ]
+        values: dict[str, Any] = {}
+        findings: list[Any] = []
+        for field, place, given in asked:
+            values[field.name], found = field.validate(given, {}, loc=place)
+            findings += found
+        if findings:
+            raise validation(findings)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Under which names a handler takes what is not validated, if it takes it."""
+
+    caller: str | None
+    bank: str | None
+    attempt: str | None
+    request: str | None
+    response: str | None
 
 
 def _permission(dependant: Dependant) -> Permission | None:
@@ -99,72 +100,47 @@ def _permission(dependant: Dependant) -> Permission | None:
     return None
 
 
-def _check_parameters(request: Request, *, any_allowed: bool) -> None:
-    """What no model sees: repetitions, NUL (Postgres knows no such text), and anything where nothing is taken."""
-    items = request.query_params.multi_items()
-    counts = Counter(name for name, _ in items)
-    for text, wrong in (
-        (_REPEATED, {name for name, count in counts.items() if count > 1}),
-        (_NUL, {name for name, value in items if "\x00" in name or "\x00" in value}),
-        (_UNKNOWN, set() if any_allowed else set(counts)),
-    ):
-        if wrong:
-            raise Validation(text, flaws=[Flaw(text, parameter=name) for name in sorted(wrong)])
-
-
-async def _read(request: Request, *, takes_body: bool) -> StrictRequest:
-    strict = StrictRequest(request.scope, request.receive)
-    body = await strict.body()
-    if not takes_body:
-        if body.strip() not in {b"", b"{}"}:
-            raise Validation(_BODY_UNWANTED, flaws=[Flaw(_BODY_UNWANTED, pointer="")])
-        return strict
-    if not body:
-        raise Validation(_BODY_MISSING, flaws=[Flaw(_BODY_MISSING, pointer="")])
-    if not _MEDIA_TYPE.fullmatch(request.headers.get("content-type", "")):
-        raise UnsupportedMediaType(_NOT_JSON)
-    try:
-        # Megabytes take a while: other requests go on meanwhile.
-        large = len(body) > LARGE_BYTES
-        strict.parsed = await asyncio.to_thread(strict_json.parse, body) if large else strict_json.parse(body)
-    except Invalid as error:
-        raise Validation(error.text, flaws=[Flaw(error.text, pointer="")]) from error
-    return strict
-
-
-async def attempt_of(
-    request: Request,
-    _described: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            description="Repetir a requisição com a mesma chave devolve a mesma resposta, sem um segundo efeito.",
-            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-        ),
-    ] = None,
-) -> Attempt | None:
-    """The request as something that may be repeated, if it carries an Idempotency-Key."""
-    keys = request.headers.getlist("idempotency-key")
-    if not keys:
-        return None
-    if len(keys) > 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
-        raise Validation(_KEY_SHAPE, flaws=[Flaw(_KEY_SHAPE, header="Idempotency-Key")])
-    caller = request.state.caller
-    assert isinstance(caller, Caller)  # noqa: S101 - only routes with a permission ask for this
-    body = request.parsed if isinstance(request, StrictRequest) else None
-    route: APIRoute = request.scope["route"]
-    path = request.url.path
-    large = len(await request.body()) > LARGE_BYTES
-    question = await asyncio.to_thread(fingerprint, path, body) if large else fingerprint(path, body)
-    return Attempt(
-        tenant_id=caller.tenant_id,
-        operation=f"{request.method} {route.path}",
-        key=keys[0],
-        fingerprint=question,
+def _places(dependant: Dependant) -> _Places:
+    """Raises TypeError for a handler that wants what no route gives."""
+    names: dict[str, str | None] = {}
+    for dependency in dependant.dependencies:
+        if isinstance(dependency.call, Requirement):
+            names["caller"] = dependency.name
+        elif dependency.call is the_bank:
+            names["bank"] = dependency.name
+        elif dependency.call is the_attempt:
+            names["attempt"] = dependency.name
+        else:
+            raise TypeError(f"{dependant.call}: nobody gives {dependency.name}")
+    return _Places(
+        caller=names.get("caller"),
+        bank=names.get("bank"),
+        attempt=names.get("attempt"),
+        request=dependant.request_param_name,
+        response=dependant.response_param_name,
     )
 
 
-TheAttempt = Annotated[Attempt | None, Depends(attempt_of)]
+def _written(document: BaseModel | None, status: int, response: Response | None) -> Response:
+    """The document as bytes, under the headers that the handler set."""
+    headers = dict(response.headers) if response is not None else {}
+    headers.pop("content-length", None)
+    if document is None:
+        return Response(status_code=status, headers=headers)
+    return Response(
+        document.model_dump_json(by_alias=True).encode(), status_code=status, media_type=JSON, headers=headers
+    )
+
+
+def refuse(request: Request, error: BankError) -> Response:
+    """An error as a response, in the client's language."""
+    body = body_of(
+        error,
+        accept=request.headers.get("accept", ""),
+        accept_language=request.headers.get("accept-language", ""),
+        request_id=request.scope["state"].get("request_id"),
+    )
+    return Response(body, status_code=STATUS[error.code], media_type=JSON, headers=headers_of(error))
 
 
 def respond(answer: Answer) -> Response:

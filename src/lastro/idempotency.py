@@ -71,11 +71,14 @@ async def find(tx: AsyncSession, attempts: Sequence[Attempt]) -> Mapping[tuple[U
     found: dict[tuple[UUID, str, str], Answer | Unprocessable] = {}
     for row in rows:
         identity = (row.tenant_id, row.operation, row.key)
-        if row.fingerprint == asked[identity]:
-            found[identity] = Answer(row.status, row.body, replayed=True)
-        else:
-            found[identity] = Unprocessable(_REUSED, flaws=[Flaw(_REUSED, header="Idempotency-Key")])
+        same = row.fingerprint == asked[identity]
+        found[identity] = Answer(row.status, row.body, replayed=True) if same else reused()
     return found
+
+
+def reused() -> Unprocessable:
+    """The key was used for another question."""
+    return Unprocessable(_REUSED, flaws=[Flaw(_REUSED, header="Idempotency-Key")])
 
 
 _RECORD = text(

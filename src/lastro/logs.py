@@ -1,9 +1,12 @@
 """JSON logs, one line an event, with the request's id and without anybody's documents, keys or secrets."""
 
+import json
 import logging
 import re
 from collections.abc import MutableMapping
-from typing import Any
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
 import structlog
 
@@ -19,6 +22,18 @@ _PERSONAL = re.compile(
 )
 
 
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The request that is being answered, fit to be read by anybody: every line says which."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
+class _Lines:
+    """Where the lines of requests go, if anywhere."""
+
+    of_requests: TextIO | None = None
+
+
 def masked(text: str) -> str:
     """The text with whatever looks like a document, key or token covered."""
     return _PERSONAL.sub("***", text)
@@ -31,19 +46,28 @@ def _mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
+def _add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        event.setdefault("request_id", request_id)
+    return event
+
+
 def configure(level: str = "info") -> None:
     """Log JSON lines to standard error; call once, at start-up."""
+    lowest, stream = logging.getLevelNamesMapping()[level.upper()], _standard_error()
+    _Lines.of_requests = stream if lowest <= logging.INFO else None
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _add_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _mask,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.processors.JSONRenderer(lambda event, **_: _encode(event)),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(file=_standard_error()),
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        logger_factory=structlog.PrintLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
 
@@ -52,6 +76,19 @@ def _standard_error() -> Any:
     import sys
 
     return sys.stderr
+
+
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """The line of every request, at level info: written without the processors, whose way costs ten times as much.
+
+    Its words are ours or the route's, and need no escaping.
+    """
+    if _Lines.of_requests is not None:
+        _Lines.of_requests.write(
+            f'{{"part":"http","method":"{method}","route":"{route}","status":{status},'
+            f'"milliseconds":{seconds * 1000:.1f},"event":"answered","request_id":"{REQUEST_ID.get()}",'
+            f'"level":"info","timestamp":"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}}\n'
+        )
 
 
 def logger(name: str) -> Any:

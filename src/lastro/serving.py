@@ -51,6 +51,7 @@ OPTIONS: dict[str, Any] = {
     "log_config": None,  # structlog writes the lines
     "access_log": False,
     "server_header": False,
+    "proxy_headers": False,  # nobody here asks who the client's proxy says that it is
     "timeout_graceful_shutdown": 15,
 }
 """For `uvicorn.run` and `uvicorn.Config`, in production and in `lastro dev` alike."""

@@ -39,6 +39,9 @@ from lastro.till import Till
 
 SYNCHRONISE_SECONDS = 30.0
 
+Flush = Callable[[Sequence[Any], bool], Awaitable[Sequence[Any]]]
+"""What a till does with a batch; the flag says that an earlier try of it may have been committed."""
+
 
 class House:
     """A bank with everything around it that must be closed again."""
@@ -98,10 +101,10 @@ def build(
         doorbell=Doorbell(db),
         key_ring=KeyRing.parse(settings.encryption_keys.get_secret_value()),
         images=Isolated(Path(limited.__file__)),
-        preparing=_till("preparing", db, sending.prepare, lambda asked: asked.attempt and asked.attempt.identity),
-        sending=Till(_sending(db), lambda ready: ready.attempt.identity if ready.attempt else None),
-        receiving=_till("receiving", db, receiving.accept, lambda arrival: arrival.pix.end_to_end_id),
-        metering=_till("metering", db, _metered(settings), lambda _order: None),
+        preparing=_till("preparing", lambda asked, _: sending.prepare(db, asked), _identity),
+        sending=_till("sending", lambda ready, again: sending.accept(db, ready, again=again), _identity),
+        receiving=_till("receiving", _in_transaction(db, receiving.accept), lambda arrival: arrival.pix.end_to_end_id),
+        metering=_till("metering", _in_transaction(db, _metered(settings)), lambda _order: None),
         consequences=Consequences(renamed=kyc.renamed, closed=keys.close_account),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
         publication=_publication(settings),
@@ -121,30 +124,30 @@ def _publication(settings: Settings) -> Publication:
     )
 
 
-def _till(
-    name: str,
-    db: Database,
-    carry_out: Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]],
-    twin_of: Callable[[Any], Any],
-) -> Till[Any, Any]:
-    """A till whose orders can be carried out twice without harm."""
-
-    async def flush(orders: Sequence[Any], _again: bool) -> Sequence[Any]:
+def _till(name: str, carry_out: Flush, twin_of: Callable[[Any], Any]) -> Till[Any, Any]:
+    async def flush(orders: Sequence[Any], again: bool) -> Sequence[Any]:
         metrics.BATCH.labels(name).observe(len(orders))
-        async with db.transaction() as tx:
-            return await carry_out(tx, orders)
+        return await carry_out(orders, again)
 
     return Till(flush, twin_of)
 
 
-def _metered(settings: Settings) -> Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]]:
-    return functools.partial(metering.carry_out, participant=PARTICIPANTS[settings.dict_category])
+def _identity(order: Any) -> Any:
+    """Orders with one Idempotency-Key are twins."""
+    return order.attempt and order.attempt.identity
 
 
-def _sending(db: Database) -> Callable[[Sequence[Any], bool], Awaitable[Sequence[Any]]]:
-    async def flush(orders: Sequence[Any], again: bool) -> Sequence[Any]:
-        metrics.BATCH.labels("sending").observe(len(orders))
+def _in_transaction(
+    db: Database, carry_out: Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]]
+) -> Flush:
+    """For orders that can be carried out twice without harm."""
+
+    async def flush(orders: Sequence[Any], _again: bool) -> Sequence[Any]:
         async with db.transaction() as tx:
-            return await sending.accept(tx, orders, again=again)
+            return await carry_out(tx, orders)
 
     return flush
+
+
+def _metered(settings: Settings) -> Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]]:
+    return functools.partial(metering.carry_out, participant=PARTICIPANTS[settings.dict_category])

@@ -104,7 +104,7 @@ async def test_one_reason_and_reference_move_an_account_once(quiet: House) -> No
 
 
 async def test_an_account_without_a_balance_can_not_move(quiet: House) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(DBAPIError, match="without a balance"):
         await post(quiet, receive(uuid4(), Money(10), uuid4()))
 
 

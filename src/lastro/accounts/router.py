@@ -15,11 +15,12 @@ from lastro.accounts.resources import (
     ClosedDocument,
     NewAccountBody,
 )
+from lastro.asking import TheAttempt, TheBank
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
 from lastro.errors import ErrorCode, Flaw, Validation
-from lastro.http import TheAttempt, TheBank, also, api_router, respond
+from lastro.http import also, api_router, respond
 from lastro.values.text import Text
 
 router = api_router("/accounts", "Contas Bancárias")

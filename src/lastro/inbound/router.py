@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from lastro.asking import TheBank
 from lastro.errors import NotFound, Unauthorized
-from lastro.http import TheBank
 from lastro.inbound import service
 from lastro.values.text import Text
 

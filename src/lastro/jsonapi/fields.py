@@ -79,7 +79,7 @@ Reais = Annotated[
 
 def timestamp(moment: datetime) -> str:
     """`2024-01-15T10:30:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 Timestamp = Annotated[
@@ -89,10 +89,14 @@ Timestamp = Annotated[
 ]
 
 
+_FORBIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"}
+
+
 def _one_line(value: str, longest: int) -> str:
     """Trimmed and composed (NFC); refuses control characters, line and paragraph separators, and bidi overrides."""
     line = unicodedata.normalize("NFC", value).strip()
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"} for character in line):
+    plain = line.isascii() and line.isprintable()
+    if not plain and any(unicodedata.category(character) in _FORBIDDEN for character in line):
         raise Invalid(_CONTROL)
     if not line:
         raise Invalid(_BLANK)

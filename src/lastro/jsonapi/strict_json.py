@@ -34,19 +34,20 @@ def parse(body: bytes) -> Any:
     """
     try:
         text = body.decode("utf-8", errors="strict")
-        value = json.loads(
-            text,
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
+        value = _DECODER.decode(text)
     except Invalid:
         raise
     except (ValueError, RecursionError) as error:
         raise Invalid(_MALFORMED) from error
-    _inspect(value)
+    if not _plainly_small(text):
+        _inspect(value)
     return value
+
+
+def _plainly_small(text: str) -> bool:
+    """Whether the text alone says that nothing is too deep, too many, or hidden behind an escape; most say so."""
+    brackets = text.count("{") + text.count("[")
+    return brackets < DEEPEST and brackets + text.count(",") + text.count(":") < MOST_NODES and "\\u" not in text
 
 
 def _decimal(literal: str) -> Decimal:
@@ -72,6 +73,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+_DECODER = json.JSONDecoder(
+    parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant, object_pairs_hook=_object
+)
+
+
 def _inspect(value: Any) -> None:
     """Walk what was parsed, without recursion: count, measure the depth, look into the strings."""
     nodes = 0
@@ -87,7 +93,7 @@ def _inspect(value: Any) -> None:
                 raise Invalid(_CHARACTERS)
         elif isinstance(node, dict):
             for name, child in node.items():
-                if "\x00" in name or _SURROGATE.search(name):
+                if "\x00" in name or (not name.isascii() and _SURROGATE.search(name)):
                     raise Invalid(_CHARACTERS)
                 stack.append((child, depth + 1))
         elif isinstance(node, list):

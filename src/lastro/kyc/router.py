@@ -5,10 +5,11 @@ from uuid import UUID
 
 from fastapi import Response
 
+from lastro.asking import TheAttempt, TheBank
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.http import TheAttempt, TheBank, api_router, respond
+from lastro.http import api_router, respond
 from lastro.kyc import service
 from lastro.kyc.resources import KycBody, KycDocumentAnswer
 

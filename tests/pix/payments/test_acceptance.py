@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from lastro.accounts.models import Account
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
 from lastro.attempt import Answer, Attempt, Overtaken, fingerprint
-from lastro.errors import BankError, InsufficientBalance, NotFound, Unprocessable
+from lastro.errors import BankError, Conflict, InsufficientBalance, NotFound, Unprocessable
 from lastro.ledger import book
 from lastro.ledger.movements import receive
 from lastro.pix.payments import acceptance
@@ -72,8 +73,7 @@ class Shop:
         return ready(account_id, self.tenant_id, centavos, self.provider_id, attempt)
 
     async def accept(self, *orders: ReadyOrder, again: bool = False) -> list[Verdict]:
-        async with self.house.bank.db.transaction() as tx:
-            return await acceptance.accept(tx, orders, again=again)
+        return await acceptance.accept(self.house.bank.db, orders, again=again)
 
     async def available(self, account_id: UUID) -> int:
         async with self.house.bank.db.transaction() as tx:
@@ -113,6 +113,62 @@ async def test_a_refusal_leaves_nothing(shop: Shop) -> None:
     assert await shop.count("pix_payments", account_id) == 0
     (again,) = await shop.accept(shop.order(account_id, 100, key="k"))
     assert isinstance(again, Answer), "a refusal does not use the key up"
+
+
+async def test_a_large_order_that_is_refused_does_not_stop_a_small_one_behind_it(shop: Shop) -> None:
+    account_id = await shop.account(100)
+
+    verdicts = await shop.accept(*(shop.order(account_id, centavos) for centavos in (60, 60, 40)))
+
+    assert [word(verdict) for verdict in verdicts] == ["accepted", "short", "accepted"]
+    assert await shop.available(account_id) == 0
+
+
+async def test_an_absent_account_and_another_tenants_are_refused_alike(shop: Shop) -> None:
+    account_id = await shop.account(100)
+    other = replace(shop.order(account_id, 1), tenant_id=uuid4())
+
+    absent, foreign = await shop.accept(shop.order(uuid4(), 1), other)
+
+    assert isinstance(absent, NotFound)
+    assert isinstance(foreign, NotFound)
+    assert (absent.text, absent.flaws) == (foreign.text, foreign.flaws)
+    assert await shop.available(account_id) == 100
+
+
+@pytest.mark.parametrize("status", sorted(set(AccountStatus) - {AccountStatus.ACTIVE}))
+async def test_only_an_active_account_pays(shop: Shop, status: AccountStatus) -> None:
+    account_id = await shop.account(100)
+    async with shop.house.bank.db.transaction() as tx:
+        closed_at = shop.house.bank.now() if status is AccountStatus.CLOSED else None
+        number = None if status is AccountStatus.PENDING else Account.account_number
+        await tx.execute(
+            update(Account)
+            .where(Account.id == account_id)
+            .values(status=status, closed_at=closed_at, account_number=number)
+        )
+
+    (verdict,) = await shop.accept(shop.order(account_id, 1))
+
+    assert isinstance(verdict, Conflict)
+    assert await shop.available(account_id) == 100
+
+
+async def test_one_poor_key_undoes_nothing_of_its_neighbours(shop: Shop) -> None:
+    """A batch of every kind of order at once: each gets its own verdict, and only what was accepted is written."""
+    rich, poor = await shop.account(1_000), await shop.account(5)
+    first = shop.order(rich, 10, key="mixed")
+    await shop.accept(first)
+    again = shop.order(rich, 10, key="mixed")
+    other = shop.order(rich, 11, key="mixed")
+
+    verdicts = await shop.accept(again, shop.order(poor, 6), shop.order(rich, 20, key="new"), shop.order(poor, 5))
+    (reused,) = await shop.accept(other)
+
+    assert [word(verdict) for verdict in [*verdicts, reused]] == ["replay", "short", "accepted", "accepted", "reused"]
+    assert await shop.available(rich) == 970
+    assert await shop.available(poor) == 0
+    assert await shop.count("outbox", rich) == 2
 
 
 async def test_orders_that_may_have_been_committed_are_not_carried_out_twice(shop: Shop) -> None:

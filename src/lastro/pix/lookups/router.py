@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
+from lastro.asking import TheBank
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
 from lastro.errors import ErrorCode
-from lastro.http import TheBank, also, api_router
+from lastro.http import also, api_router
 from lastro.pix.lookups import resources, service
 from lastro.pix.lookups.resources import LookupDocument, NewLookupBody
 

@@ -115,13 +115,14 @@ class PaymentQuery(DatedQuery):
 
 
 NewPaymentBody = Body[Kind, NewPayment]
+PaymentResource = Resource[Kind, PaymentAttributes]
 PaymentDocument = Document[Kind, PaymentAttributes]
 PaymentCollection = Collection[Kind, PaymentAttributes]
 
 
-def resource(payment: PixPayment) -> Resource[Kind, PaymentAttributes]:
+def resource(payment: PixPayment) -> PaymentResource:
     """One payment."""
-    return Resource[Kind, PaymentAttributes](
+    return PaymentResource(
         type="pix-payments",
         id=payment.id,
         links=SelfLink(self=link(f"/pix/payments/{payment.id}")),
@@ -154,7 +155,7 @@ def accepted(ready: ReadyOrder) -> PaymentDocument:
     order = ready.order
     self_link = SelfLink(self=link(f"/pix/payments/{ready.id}"))
     return PaymentDocument(
-        data=Resource[Kind, PaymentAttributes](
+        data=PaymentResource(
             type="pix-payments",
             id=ready.id,
             links=self_link,

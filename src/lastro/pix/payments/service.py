@@ -5,13 +5,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.accounts.rules import NOT_ACTIVE
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
 from lastro.database import Found as Page
 from lastro.database import page_of
-from lastro.errors import BankError, Conflict, Flaw, KeyNotFound, NotFound, Unprocessable
+from lastro.errors import BankError, Flaw, KeyNotFound, NotFound, Unprocessable
 from lastro.jsonapi.fields import end_of, start_of
 from lastro.pix.lookups import service as lookups
 from lastro.pix.lookups.budgets import Purpose
@@ -21,7 +20,7 @@ from lastro.pix.payments.acceptance import Payer, Prepared, Question
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import Order, ReadyOrder, Wish
 from lastro.pix.payments.resources import PaymentQuery
-from lastro.pix.payments.rules import NO_ACCOUNT, no_lookup
+from lastro.pix.payments.rules import no_account, no_lookup, not_active
 from lastro.providers.directory import ProviderFacts
 from lastro.providers.protocol import Party
 from lastro.values.bank_account import BankAccount
@@ -103,9 +102,9 @@ def _by_key(wish: Wish, key: PixKey) -> Order:
 
 def _own(known: object, caller: Caller) -> tuple[Payer, Remembered | None]:
     if not isinstance(known, Prepared) or known.payer.tenant_id != caller.tenant_id:
-        raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
+        raise no_account()
     if not known.payer.active:
-        raise Conflict(NOT_ACTIVE)
+        raise not_active()
     return known.payer, known.remembered
 
 

@@ -4,7 +4,7 @@ import json
 
 from fastapi import APIRouter, Response
 
-from lastro.http import TheBank
+from lastro.asking import TheBank
 from lastro.pix.qrcodes import publishing
 
 router = APIRouter(include_in_schema=False)

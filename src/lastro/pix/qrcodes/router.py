@@ -5,11 +5,12 @@ from uuid import UUID
 
 from fastapi import Response
 
+from lastro.asking import TheAttempt, TheBank
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
 from lastro.errors import ErrorCode
-from lastro.http import TheAttempt, TheBank, also, api_router, respond
+from lastro.http import also, api_router, respond
 from lastro.pix.qrcodes import service
 from lastro.pix.qrcodes.resources import DecodedDocument, DecodingBody, NewQrCodeBody, QrCodeDocument, ReadDocument
 

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
+from lastro.asking import TheAttempt, TheBank
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.http import TheAttempt, TheBank, api_router, respond
+from lastro.http import api_router, respond
 from lastro.pix.refunds import resources, service
 from lastro.pix.refunds.resources import (
     NewRefundBody,

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from fastapi import Query
 
+from lastro.asking import TheBank
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.http import TheBank, api_router
+from lastro.http import api_router
 from lastro.pix.transfers import resources, service
 from lastro.pix.transfers.resources import TransferCollection, TransferDocument, TransferQuery
 
