@@ -11,7 +11,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PROC = Path("/proc")
 
 QUIET_CORES = 0.2
-"""Above this, something else took part in the measurement."""
+"""Busy with what is not ours; above this, something else took part in the measurement."""
 
 FINISHED_CHILDREN = 0
 """Stands for a process id: the programs that this process started and waited for between two readings."""

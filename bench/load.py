@@ -156,6 +156,9 @@ class Run:
         self.figures.in_flight += self._busy
         if self._busy:
             self._note("no answer", self._busy)
+        for key in list(self._selector.get_map().values()):
+            self._close(key.data)
+        self._selector.close()
 
     def _begin(self, due_at: float) -> None:
         """Send on a connection that is free, or on a new one; else the request waits, or is dropped."""

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
 
-from bench import ceiling, cpu, drive, pgledger, processes
+from bench import ceiling, cpu, drive, growth_seed, pgledger, processes
 from bench.adapter import ADAPTER
 from bench.books import Made
 from bench.pgbench import CLIENTS, pgbench
@@ -25,6 +26,7 @@ OVERLOAD = 5
 OVERLOAD_CONNECTIONS = 2_500  # more than the tills of one process let wait
 OPEN_CONNECTIONS = 512
 PAGES_OF_SAMPLE = 300
+SETTLED = 50_000  # payments that are there already, so that lists have what to show
 
 
 def one_round(place: Place, extent: Extent, number: int, say: Say) -> list[Row]:
@@ -101,11 +103,12 @@ def one_process(place: Place, extent: Extent, number: int, say: Say) -> list[Row
 def two_processes(place: Place, extent: Extent, number: int, say: Say) -> list[Row]:
     """The same by two, and everything else that two processes answer; then the settlement of what was accepted."""
     with stage(place, extent, f"two_{number}", say, adapter=ADAPTER) as here:
+        asyncio.run(growth_seed.fill(place, here.database, SETTLED, datetime.now(UTC)))
         with processes.server(place, here.database, processes=2, in_process_network=True) as (pid, port):
             serving = here.around({"python": pid})
+            _reads(serving, port)
             peak = _acceptance(serving, port, 2)
             _open_loop(serving, port, peak)
-            _reads(serving, port)
             aim = drive.code(port, place.token, SPREAD, 64)
             serving.driven(aim, "post_code_64", "POST qrcode (STATIC), 2 processes, 64 connections")
             aim = drive.incoming(port, place.network_secret, 0, 64)

@@ -70,6 +70,7 @@ def soak(place: Place, minutes: float) -> dict[str, Any]:
         "conditions": {
             "load": "POST payment (64 connections), GET account (8), Pix received on one account (8), closed loops",
             "server": "2 processes and a worker, network in the process",
+            "extent": f"{minutes:g} minutes, a look every {_EVERY_SECONDS:g} s",
             "slope": f"of the last {1 - _SETTLING_IN:.0%} of the time",
         },
     }
