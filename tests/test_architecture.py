@@ -42,7 +42,7 @@ KEYED_BY_VALUE = {
     "lookup_budgets",
     "qrcode_locations",
 }
-REFERENCE_OR_LOCAL = {"tenants", "providers", "outbox", "alerts"}
+REFERENCE_OR_LOCAL = {"tenants", "providers", "outbox", "alerts", "tally", "tally_changes"}
 
 
 def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:

@@ -16,7 +16,8 @@ CREATE FUNCTION post_movements(
     account_ids uuid[], sources text[], targets text[], amounts bigint[], reasons text[], refs uuid[],
     posted_at timestamptz
 ) RETURNS bigint
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql
+SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     written bigint;
 BEGIN
@@ -65,7 +66,8 @@ CREATE FUNCTION accept_payments(
     payee_account_ids uuid[], initiations text[], txids text[], moments timestamptz[], with_lookups boolean[],
     operations text[], keys text[], fingerprints bytea[], bodies bytea[]
 ) RETURNS TABLE (verdict text, stored_status integer, stored_body bytea)
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql
+SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     each record;

@@ -19,6 +19,9 @@ POSTPONED = Counter("lastro_outbox_postponed_total", "Promises postponed.", ["to
 OWED = Gauge(
     "lastro_outbox_owed_seconds", "Age of the oldest promise that is due; 0 when none is.", multiprocess_mode="max"
 )
+TALLY_PENDING = Gauge(
+    "lastro_tally_pending_changes", "Changes of totals that are not rolled up yet.", multiprocess_mode="max"
+)
 
 LOOKUPS = Counter("lastro_dict_questions_total", "Questions to the key directory.", ["purpose", "outcome"])
 LOOKUPS_REFUSED = Counter(

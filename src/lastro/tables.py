@@ -15,6 +15,7 @@ from lastro.pix.qrcodes import models as qrcodes
 from lastro.pix.refunds import models as refunds
 from lastro.pix.transfers import models as transfers
 from lastro.providers import models as providers
+from lastro.tally import models as tally
 from lastro.tenants import models as tenants
 from lastro.webhooks import models as webhooks
 
@@ -33,6 +34,7 @@ MODULES = (
     transfers,
     refunds,
     providers,
+    tally,
     tenants,
     webhooks,
 )

@@ -27,7 +27,9 @@ from lastro.outbox.doorbell import Doorbell
 from lastro.pix.keys import crossing as keys
 from lastro.pix.lookups import metering
 from lastro.pix.lookups.budgets import PARTICIPANTS
+from lastro.pix.lookups.reservations import Reservations
 from lastro.pix.payments import acceptance as sending
+from lastro.pix.payments.preparation import prepare
 from lastro.pix.qrcodes.signer import Signer
 from lastro.pix.transfers import acceptance as receiving
 from lastro.providers.directory import ProviderDirectory
@@ -93,6 +95,9 @@ def build(
     )
     network = NetworkHttp(client, base_url=settings.network_url, secret=settings.network_secret.get_secret_value())
     pepper = settings.token_pepper.get_secret_value().encode()
+    participant = PARTICIPANTS[settings.dict_category]
+    reservations = Reservations(participant)
+    metered = functools.partial(metering.carry_out, participant=participant, reserved=reservations.tokens)
     bank = Bank(
         db=db,
         clock=clock or Clock(),
@@ -101,10 +106,10 @@ def build(
         doorbell=Doorbell(db),
         key_ring=KeyRing.parse(settings.encryption_keys.get_secret_value()),
         images=Isolated(Path(limited.__file__)),
-        preparing=_till("preparing", lambda asked, _: sending.prepare(db, asked), _identity),
+        preparing=_till("preparing", lambda asked, _: prepare(db, asked, reservations), _identity),
         sending=_till("sending", lambda ready, again: sending.accept(db, ready, again=again), _identity),
         receiving=_till("receiving", _in_transaction(db, receiving.accept), lambda arrival: arrival.pix.end_to_end_id),
-        metering=_till("metering", _in_transaction(db, _metered(settings)), lambda _order: None),
+        metering=_till("metering", _in_transaction(db, metered), lambda _order: None),
         consequences=Consequences(renamed=kyc.renamed, closed=keys.close_account),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
         publication=_publication(settings),
@@ -147,7 +152,3 @@ def _in_transaction(
             return await carry_out(tx, orders)
 
     return flush
-
-
-def _metered(settings: Settings) -> Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]]:
-    return functools.partial(metering.carry_out, participant=PARTICIPANTS[settings.dict_category])

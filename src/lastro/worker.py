@@ -24,6 +24,7 @@ from lastro.pix.payments import settlement
 from lastro.pix.payments.acceptance import SETTLE
 from lastro.pix.refunds import settlement as refunding
 from lastro.pix.refunds.service import SETTLE as REFUND
+from lastro.tally import totals
 
 Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
 """Keeps what it can and says which promises must wait; raises when nothing is known of those that it did not keep."""
@@ -41,6 +42,7 @@ HANDLERS: Mapping[str, Handler] = {
 LANES = 2  # batches under way at once: while one waits for the network, the other writes
 POLL_SECONDS = 0.1
 LOOK_BACK_SECONDS = 5.0
+FOLD_SECONDS = 5.0  # what was PROCESSING and is COMPLETED meanwhile costs one cell, not three
 
 _LOG = logger("worker")
 
@@ -82,6 +84,7 @@ class Worker:
             self._low_water = LowWater()
             async with asyncio.TaskGroup() as lanes:
                 lanes.create_task(self._look_back(ear))
+                lanes.create_task(self._fold(ear))
                 for _ in range(LANES):
                     lanes.create_task(self._lane(ear))
         except* Unavailable as group:
@@ -137,6 +140,16 @@ class Worker:
                 metrics.OWED.set(await queue.lateness(tx))
                 await queue.take_over(tx)
             await self._rest(LOOK_BACK_SECONDS)
+
+    async def _fold(self, ear: Ear) -> None:
+        """Roll up what the lists count, a bounded piece at a time; one worker at it is enough."""
+        while ear.alive and not self._stopping.is_set():
+            async with self._bank.db.transaction() as tx:
+                done = await totals.fold(tx)
+                pending = await totals.pending(tx)
+            metrics.TALLY_PENDING.set(pending)
+            if not done or pending < totals.FOLDED_AT_ONCE:
+                await self._rest(FOLD_SECONDS)
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

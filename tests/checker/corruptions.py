@@ -27,6 +27,8 @@ _ANY_ACCOUNT = (
     " DROP CONSTRAINT ck_accounts_numbered_once_open"
 )
 
+_UNCOUNTED = "ALTER TABLE pix_refunds DISABLE TRIGGER USER, DROP CONSTRAINT ck_pix_refunds_completed_at_with_completed"
+
 
 @dataclass(frozen=True)
 class Corruption:
@@ -370,6 +372,16 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("A3", f"DELETE FROM kyc_files WHERE account_id = {named('turned down')}"),
     broken("A4", f"UPDATE accounts SET holder_name = 'Another' WHERE id = {PAYER}"),
     broken("A4", f"UPDATE accounts SET holder_name = 'Another' WHERE id = {named('sender')}"),
+    broken("C1", "DELETE FROM tally_changes WHERE kind = 'pix_payments'"),
+    broken("C1", "DELETE FROM tally_changes WHERE kind = 'pix_transfers'"),
+    broken("C1", "DELETE FROM tally_changes WHERE kind = 'pix_refunds'"),
+    broken("C1", "UPDATE tally_changes SET n = n + 1"),
+    broken("C1", "UPDATE tally_changes SET counts[1] = counts[1] + 1"),
+    broken("C1", "UPDATE tally_changes SET day = day - 1"),
+    broken("C1", f"UPDATE tally_changes SET tenant_id = {PAYER}"),
+    broken("C1", f"INSERT INTO tally VALUES ({named('one')}, {PAYER}, 'pix_payments', 'FAILED', '2026-01-02', 1)"),
+    broken("C1", _UNCOUNTED, "UPDATE pix_refunds SET status = 'PROCESSING' WHERE status = 'COMPLETED'"),
+    broken("C2", f"INSERT INTO tally VALUES ({named('one')}, {PAYER}, 'pix_payments', 'FAILED', '2026-01-02', 0)"),
     Corruption(
         "V1",
         [_ANY_PAYMENT, f"UPDATE pix_payments SET status = 'PENDING' WHERE id = {named('never sent')}"],

@@ -9,7 +9,7 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import bank, directory, keys, kyc, money, network, pix, qrcodes, refunds
+from lastro.checker import bank, directory, keys, kyc, money, network, pix, qrcodes, refunds, totals
 from lastro.checker.invariants import Invariant
 
 EVERY: tuple[Invariant, ...] = (
@@ -20,6 +20,7 @@ EVERY: tuple[Invariant, ...] = (
     *qrcodes.INVARIANTS,
     *bank.INVARIANTS,
     *kyc.INVARIANTS,
+    *totals.INVARIANTS,
 )
 """Those that are asked of the bank's database alone; X1 and X2 (`TWO_BOOKS`) need the simulator's too."""
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Text, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, BigInteger, Select, Text, Uuid, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.database import among
@@ -170,6 +170,11 @@ async def lateness(tx: AsyncSession) -> float:
     """Seconds that the oldest due promise has waited; 0 when none is due."""
     waited = func.extract("epoch", func.clock_timestamp() - func.min(PromiseRow.due_at))
     return max(0.0, float((await tx.execute(select(waited))).scalar_one() or 0))
+
+
+def owed(topic: str) -> Select[UUID, UUID]:
+    """The account and the reference of every promise of this topic that is not kept yet."""
+    return select(PromiseRow.account_id, PromiseRow.reference).where(PromiseRow.topic == topic)
 
 
 async def keep(tx: AsyncSession, ids: Sequence[int]) -> None:

@@ -156,13 +156,30 @@ def test_what_is_settled_afterwards_stops_at_empty_and_at_full() -> None:
     asker = an_asker()
     buckets = buckets_of(asker, payer=5)
 
-    assert carry_out(after(asker, PAYMENT, 20), buckets) is None
-    assert [bucket.level for bucket in buckets.values()] == [0, 3_981_000, 39_981_000]
+    assert carry_out(Entry(asker, 20), buckets) is None
+    assert [bucket.level for bucket in buckets.values()] == [0, 3_980_000, 39_980_000]
     assert carry_out(Entry(asker, -50_000), buckets) is None
     assert [bucket.level for bucket in buckets.values()] == [80_000, 4_000_000, 40_000_000]
 
 
-def test_a_payment_gives_back_one_token_to_a_person_and_two_to_a_company() -> None:
+@pytest.mark.parametrize("level", ["payer", "tenant", "platform"])
+@pytest.mark.parametrize("purpose", Purpose)
+def test_what_payments_under_way_may_need_is_nobody_elses(level: str, purpose: Purpose) -> None:
+    asker = an_asker()
+    place = ["payer", "tenant", "platform"].index(level)
+    address, size = asker.addresses[place], [PERSON, TENANT, PARTICIPANT][place]
+    spare = 0 if purpose is PAYMENT else size.tokens * 3 // 10
+    short, enough = buckets_of(asker, **{level: spare + 49}), buckets_of(asker, **{level: spare + 50})
+
+    refusal = carry_out(Entry(asker, 20, purpose), short, {address: 30})
+
+    assert refusal is not None
+    assert refusal.retry_after == -(-60_000 // size.milli_a_minute)
+    assert carry_out(Entry(asker, 20, purpose), enough, {address: 30}) is None
+    assert enough[address].level == (spare + 30) * 1000
+
+
+def test_a_payment_gives_back_what_a_lookup_costs_whoever_pays() -> None:
     person, company = an_asker(), an_asker(a_cnpj())
 
     assert [reward(person).tokens, reward(company).tokens] == [-1, -1]
@@ -240,7 +257,7 @@ async def test_of_many_questions_at_the_edge_exactly_as_many_pass_as_there_are_t
     key = PixKey(KeyType.EVP, str(uuid4()))
 
     verdicts = await asyncio.gather(
-        *(two_processes[each % 2].bank.metering.submit(Question(asker, key, LOOKUP)) for each in range(50))
+        *(two_processes[each % 2].bank.metering.submit(Question(asker, key)) for each in range(50))
     )
 
     assert verdicts.count(None) == 17  # 500 - 17 * 20 = 160, and 150 are the reserve
@@ -253,7 +270,13 @@ async def test_no_bucket_leaves_its_bounds_whatever_comes_at_once(two_processes:
     orders = [
         order
         for _ in range(60)
-        for order in (Question(asker, key, PAYMENT), after(asker, PAYMENT, 20), reward(asker), Entry(asker, -7))
+        for order in (
+            Question(asker, key),
+            Entry(asker, 1, PAYMENT),
+            Entry(asker, 20),
+            reward(asker),
+            Entry(asker, -27),
+        )
     ]
     seen: list[float | None] = []
 
@@ -277,7 +300,7 @@ async def test_what_nobody_waits_for_is_done_when_the_bank_closes(settings_of_qu
     house = build(settings_of_quiet)
     await house.open()
 
-    house.bank.metering.leave(after(asker, LOOKUP, 1))
+    house.bank.metering.leave(after(asker, 1))
     await house.close()
 
     assert (await tokens(quiet, asker))[0] == pytest.approx(79, abs=0.2)

@@ -1,42 +1,27 @@
 """What a client learns of a key, what it costs, and what a payment may make of it later."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select
 
 from build import JOAO, Answered, Tenant, World, a_cnpj, a_cpf
-from lastro.accounts import service as accounts
-from lastro.accounts.models import Account
-from lastro.accounts.order import Application
-from lastro.accounts.states import AccountStatus
-from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.errors import BankError, KeyNotFound, ProviderUnavailable, RateLimited, Unprocessable
-from lastro.pix.keys.models import KeyHolder, PixKeyRow
-from lastro.pix.keys.states import KeyStage
 from lastro.pix.lookups import resources, service
-from lastro.pix.lookups.budgets import Purpose
 from lastro.pix.lookups.models import PixLookup
 from lastro.pix.lookups.service import Found, Wanted
-from lastro.providers.directory import ProviderFacts
-from lastro.providers.protocol import KeyOwner, Party
+from lastro.providers.protocol import KeyOwner
 from lastro.tenants import service as tenants
-from lastro.values.bank_account import AccountType, BankAccount
+from lastro.values.bank_account import AccountType
 from lastro.values.end_to_end_id import EndToEndId
-from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
-from lastro.values.time_ordered_id import new_id
 from lastro.wiring import House
-
-NOBODYS = PixKey(KeyType.EMAIL, "ninguem@empresa.example")
-ITAU = "60701190"
-LOOKUP, PAYMENT = Purpose.LOOKUP, Purpose.PAYMENT
-
+from pix.lookups.branches import ITAU, NOBODYS, Branch, Directory, somebody, written_tokens
 
 # Through the front door
 
@@ -51,14 +36,10 @@ async def ask(tenant: Tenant, kind: str = "CPF", value: str = JOAO, **more: str 
     return await tenant.post("/pix/keys/lookup", "pix-key-lookup", {"keyType": kind, "keyValue": value, **more})
 
 
-async def payers_tokens(house_or_world: House | World, holder: str) -> float:
-    bank = house_or_world.bank
-    await bank.metering.drain()
-    async with bank.db.transaction() as tx:
-        query = text("SELECT millitokens FROM lookup_budgets WHERE level = 'PAYER' AND holder = :holder")
-        found = (await tx.execute(query, {"holder": holder})).scalar_one_or_none()
+async def payers_tokens(house: House | World, holder: str) -> float:
+    found = await written_tokens(house, holder)
     assert found is not None, "nothing was charged"
-    return float(found) / 1000
+    return found
 
 
 async def test_a_key_of_another_bank_is_answered_like_the_sample(asking: Tenant) -> None:
@@ -209,106 +190,6 @@ async def test_a_tenant_without_a_provider_is_told_so(world: World) -> None:
 # What is asked of the services, with directories that misbehave
 
 
-@dataclass
-class Directory:
-    """Answers each question in the same way, and counts them."""
-
-    answer: KeyOwner | BankError
-    asked: int = 0
-    payers: list[str] = field(default_factory=list)
-    takes: float = 0
-    hangs: bool = False
-
-    async def find_key(self, _key: PixKey, *, payer_tax_id: TaxId, **_: object) -> KeyOwner:
-        self.asked += 1
-        await asyncio.sleep(60 if self.hangs else self.takes)
-        self.payers.append(payer_tax_id.value)
-        if isinstance(self.answer, BankError):
-            raise self.answer
-        return self.answer
-
-
-def somebody(document: str = "39053344705") -> KeyOwner:
-    """At another bank."""
-    account = BankAccount(ITAU, "0001", "54321-0", AccountType.SAVINGS)
-    return KeyOwner(NOBODYS, Party("Maria Souza", TaxId.parse(document), account), datetime(2024, 1, 1, tzinfo=UTC))
-
-
-@dataclass
-class Branch:
-    """A tenant with a provider and accounts, on the bank whose network is nowhere."""
-
-    house: House
-    tenant_id: UUID
-    provider: ProviderFacts
-    caller: Caller
-
-    @classmethod
-    async def open(cls, house: House, *, hides: bool = False) -> "Branch":
-        tenant_id = await tenants.create_tenant(house.bank, "branch", a_cnpj())
-        provider_id = await tenants.add_provider(
-            house.bank,
-            tenant_id=tenant_id,
-            name="bank",
-            code="001",
-            ispb="00000000",
-            account_types=list(AccountType),
-            strict_documents=False,
-            hides_accounts=hides,
-        )
-        facts = await house.bank.providers.get(provider_id)
-        return cls(house, tenant_id, facts, Caller(tenant_id, "token", frozenset()))
-
-    async def account(self, document: str | None = None) -> UUID:
-        account_id, now = uuid4(), self.house.bank.now()
-        holder = TaxId.parse(document or a_cnpj())
-        async with self.house.bank.db.transaction() as tx:
-            application = Application(self.provider.id, "Loja Nossa", holder, AccountType.CHECKING, None)
-            await accounts.add(tx, account_id, self.tenant_id, application, now=now)
-            number = f"{account_id.int % 10**12}-0"
-            opened = update(Account).where(Account.id == account_id)
-            await tx.execute(opened.values(status=AccountStatus.ACTIVE, branch="0001", account_number=number))
-        return account_id
-
-    async def key(self, account_id: UUID) -> PixKey:
-        """An active key of this account."""
-        now = self.house.bank.now()
-        key, key_id = PixKey(KeyType.EMAIL, f"{uuid4().hex}@loja.example"), new_id(now)
-        async with self.house.bank.db.transaction() as tx:
-            tx.add(
-                PixKeyRow(
-                    account_id=account_id,
-                    id=key_id,
-                    tenant_id=self.tenant_id,
-                    provider_id=self.provider.id,
-                    type=key.kind,
-                    value=key.value,
-                    stage=KeyStage.ACTIVE,
-                    holder_name="Loja",
-                    activated_at=now,
-                    registration_id=uuid4(),
-                    version=1,
-                    created_at=now,
-                    updated_at=now,
-                )
-            )
-            tx.add(KeyHolder(key_value=key.value, account_id=account_id, key_id=key_id))
-        return key
-
-    async def ask(
-        self, directory: Directory, purpose: Purpose, payer: str, key: PixKey = NOBODYS, ispb: str = "00000000"
-    ) -> Found:
-        return await service.ask(
-            self.house.bank,
-            replace(self.provider, speaks=directory, ispb=ispb),  # type: ignore[arg-type]
-            key,
-            payer_tax_id=TaxId.parse(payer),
-            tenant_id=self.tenant_id,
-            end_to_end_id=EndToEndId.new(ispb, self.house.bank.now()),
-            purpose=purpose,
-        )
-
-
 @pytest.fixture
 async def branch(quiet: House) -> Branch:
     return await Branch.open(quiet)
@@ -318,31 +199,26 @@ _SENTENCE = Text("não", "no")
 
 
 @pytest.mark.parametrize(
-    ("purpose", "answer", "price"),
+    ("answer", "price"),
     [
-        (LOOKUP, somebody(), 1),
-        (PAYMENT, somebody(), 1),
-        (LOOKUP, KeyNotFound(_SENTENCE), 20),
-        (PAYMENT, KeyNotFound(_SENTENCE), 20),
-        (LOOKUP, ProviderUnavailable(_SENTENCE), 0),
-        (PAYMENT, ProviderUnavailable(_SENTENCE), 0),
-        (LOOKUP, RateLimited(_SENTENCE, retry_after=7), 0),
-        (PAYMENT, RateLimited(_SENTENCE, retry_after=7), 0),
-        (LOOKUP, Unprocessable(_SENTENCE), 1),
-        (PAYMENT, Unprocessable(_SENTENCE), 1),
+        (somebody(), 1),
+        (KeyNotFound(_SENTENCE), 20),
+        (ProviderUnavailable(_SENTENCE), 0),
+        (RateLimited(_SENTENCE, retry_after=7), 0),
+        (Unprocessable(_SENTENCE), 1),
     ],
 )
 async def test_a_question_costs_what_the_directory_charges(
-    branch: Branch, purpose: Purpose, answer: KeyOwner | BankError, price: int
+    branch: Branch, answer: KeyOwner | BankError, price: int
 ) -> None:
     payer, directory = a_cpf(), Directory(answer)
 
     if isinstance(answer, BankError):
         with pytest.raises(type(answer)) as raised:
-            await branch.ask(directory, purpose, payer)
+            await branch.ask(directory, payer)
         assert raised.value.retry_after == answer.retry_after
     else:
-        assert await branch.ask(directory, purpose, payer) == Found(answer, None)
+        assert await branch.ask(directory, payer) == Found(answer, None)
 
     assert await payers_tokens(branch.house, payer) == pytest.approx(80 - price, abs=0.05)
     assert directory.payers == [payer]
@@ -353,53 +229,23 @@ async def test_a_directory_that_is_away_is_said_to_be_away(branch: Branch) -> No
         await service.lookup(branch.house.bank, branch.caller, Wanted(NOBODYS, await branch.account()))
 
 
-async def test_a_payment_that_misses_on_its_last_token_leaves_nothing_below_zero(branch: Branch) -> None:
-    payer, directory = a_cpf(), Directory(KeyNotFound(_SENTENCE))
-
-    passed = 0
-    with pytest.raises(RateLimited) as refused:
-        while True:
-            with pytest.raises(KeyNotFound):
-                await branch.ask(directory, PAYMENT, payer)
-            passed += 1
-
-    assert passed == directory.asked == 4
-    assert refused.value.retry_after == pytest.approx(38, abs=1)  # one token at 1.6 a minute
-    assert 0 <= await payers_tokens(branch.house, payer) < 0.1
-
-
 async def test_the_directory_hears_no_more_lookups_than_were_paid_for(branch: Branch) -> None:
     payer, directory = a_cnpj(), Directory(KeyNotFound(_SENTENCE))
 
-    verdicts = await asyncio.gather(*(branch.ask(directory, LOOKUP, payer) for _ in range(50)), return_exceptions=True)
+    verdicts = await asyncio.gather(*(branch.ask(directory, payer) for _ in range(50)), return_exceptions=True)
 
     assert [type(verdict) for verdict in verdicts].count(KeyNotFound) == directory.asked == 17
     assert [type(verdict) for verdict in verdicts].count(RateLimited) == 33
 
 
-async def test_a_payment_after_a_question_gives_its_price_back(branch: Branch) -> None:
-    person, company = a_cpf(), a_cnpj()
-    for payer in (person, company):
-        for _ in range(5):
-            await branch.ask(Directory(somebody()), LOOKUP, payer)
-
-    for payer in (person, company):
-        service.give_back(
-            branch.house.bank, branch.provider, payer_tax_id=TaxId.parse(payer), tenant_id=branch.tenant_id
-        )
-
-    assert await payers_tokens(branch.house, person) == pytest.approx(76, abs=0.1)
-    assert await payers_tokens(branch.house, company) == pytest.approx(496, abs=0.9)
-
-
 async def test_whoever_waits_no_longer_pays_nothing(branch: Branch) -> None:
     payer, directory = a_cpf(), Directory(somebody())
-    await branch.ask(directory, LOOKUP, payer)
+    await branch.ask(directory, payer)
     directory.hangs = True
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await branch.ask(directory, LOOKUP, payer)
+            await branch.ask(directory, payer)
 
     assert directory.asked == 2
     assert await payers_tokens(branch.house, payer) == pytest.approx(79, abs=0.1)
@@ -427,35 +273,22 @@ async def test_a_key_of_our_own_customer_costs_a_lookup_as_much_as_any_other(bra
     account_id = await branch.account()
     key = await branch.key(account_id)
 
-    found = await branch.ask(directory, LOOKUP, payer, key)
+    found = await branch.ask(directory, payer, key)
 
     assert (found.owner.key, found.owner.party.name, found.payee_account_id) == (key, "Loja Nossa", account_id)
     assert directory.asked == 0
     assert await payers_tokens(branch.house, payer) == pytest.approx(79, abs=0.05)
     while await payers_tokens(branch.house, payer) >= 44:
-        await branch.ask(directory, LOOKUP, payer, key)
+        await branch.ask(directory, payer, key)
     with pytest.raises(RateLimited):
-        await branch.ask(directory, LOOKUP, payer, key)
+        await branch.ask(directory, payer, key)
 
 
-async def test_a_payment_to_our_own_customer_is_no_question_to_the_directory(branch: Branch) -> None:
-    payer, directory = a_cpf(), Directory(KeyNotFound(_SENTENCE))
-    account_id = await branch.account()
-    key = await branch.key(account_id)
-
-    found = await branch.ask(directory, PAYMENT, payer, key)
-
-    assert (found.payee_account_id, directory.asked) == (account_id, 0)
-    with pytest.raises(AssertionError, match="nothing was charged"):
-        await payers_tokens(branch.house, payer)
-
-
-@pytest.mark.parametrize("purpose", Purpose)
-async def test_at_another_participant_our_customer_is_a_stranger(branch: Branch, purpose: Purpose) -> None:
+async def test_at_another_participant_our_customer_is_a_stranger(branch: Branch) -> None:
     directory = Directory(somebody())
     key = await branch.key(await branch.account())
 
-    found = await branch.ask(directory, purpose, a_cpf(), key, ispb=ITAU)
+    found = await branch.ask(directory, a_cpf(), key, ispb=ITAU)
 
     assert (found.payee_account_id, directory.asked) == (None, 1)
 

@@ -1,7 +1,7 @@
 """POST, list and get of payments, as a client meets them."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -188,9 +188,31 @@ async def test_payments_are_listed_newest_first_and_filtered(account: Account) -
     assert await ids("filter[status]=FAILED") == [rejected.id]
     assert await ids(f"filter[e2eId]={paid[0].attributes['e2eId']}") == [paid[0].id]
     reference = (await account.payment(paid[1].id))["externalRef"]
-    assert await ids(f"filter[externalRef]={reference}") == [paid[1].id]
+    days = "filter[dateFrom]={}&filter[dateTo]={}".format(*_two_days_around(paid[1].attributes["createdAt"]))
+    assert await ids(f"filter[externalRef]={reference}&{days}") == [paid[1].id]
+    assert await ids(f"filter[externalRef]={uuid4()}&{days}") == []
     assert await ids("page[size]=2&page[number]=2") == newest_first[2:]
     assert await ids(f"page[after]={newest_first[1]}&page[size]=2") == newest_first[2:]
+
+
+def _two_days_around(moment: str) -> tuple[date, date]:
+    """The day of São Paulo, and the next."""
+    day = datetime.fromisoformat(moment).astimezone(ZoneInfo("America/Sao_Paulo")).date()
+    return day, day + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        "",
+        "&filter[dateFrom]=2026-03-01",
+        "&filter[dateTo]=2026-03-01",
+        "&filter[dateFrom]=2026-03-01&filter[dateTo]=2026-03-03",
+    ],
+)
+async def test_a_reference_of_the_provider_is_looked_for_on_two_days_at_most(tenant: Tenant, days: str) -> None:
+    answer = await tenant.get(f"/pix/payments?filter[externalRef]=x{days}")
+    assert (answer.status, answer.pointers) == (400, ["filter[externalRef]"])
 
 
 async def test_days_are_sao_paulos_and_both_are_included(quiet: House) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, DateTime, bindparam, text
@@ -75,9 +76,11 @@ PARTICIPANTS: Mapping[str, Size] = {
 }
 
 Address = tuple[BudgetLevel, str]
+BucketRow = tuple[int | None, datetime | None]
+"""What is written of a bucket: thousandths, and the moment of which. Both are None when there is no row."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asker:
     """Who pays for a question: one bucket at each level."""
 
@@ -90,7 +93,7 @@ class Asker:
         """The payer's own bucket."""
         return PERSON if self.payer.kind is DocumentType.CPF else COMPANY
 
-    @property
+    @cached_property
     def addresses(self) -> tuple[Address, Address, Address]:
         """Where the three buckets are."""
         return (
@@ -98,6 +101,10 @@ class Asker:
             (BudgetLevel.TENANT, str(self.tenant_id)),
             (BudgetLevel.PLATFORM, self.ispb),
         )
+
+    def sizes(self, participant: Size) -> Mapping[Address, Size]:
+        """How large they are, in that order."""
+        return dict(zip(self.addresses, (self.size, TENANT, participant), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,16 @@ class Bucket:
     level: int
     refilled_at: datetime | None = None
     changed: bool = field(default=False)
+
+    @classmethod
+    def read(cls, size: Size, row: BucketRow, now: datetime) -> "Bucket":
+        """As it is now, from its row's level and moment; without a row it is full."""
+        level, refilled_at = row
+        bucket = cls(size, size.full if level is None else level, refilled_at)
+        # The time may have been read before a wait for the lock: `refill` never goes back. And it takes away what lies
+        # above the size, if the category is a smaller one than yesterday's.
+        bucket.refill(now)
+        return bucket
 
     @property
     def known(self) -> bool:
@@ -150,7 +167,15 @@ class Bucket:
         self.level = level
 
 
-async def apply(tx: AsyncSession, entries: Sequence[Entry], *, participant: Size) -> list[RateLimited | None]:
+Reserved = Mapping[Address, int]
+"""Tokens that are spoken for: they are still in the bucket, and nobody else may have them."""
+
+NOTHING: Reserved = {}
+
+
+async def apply(
+    tx: AsyncSession, entries: Sequence[Entry], *, participant: Size, reserved: Reserved = NOTHING
+) -> list[RateLimited | None]:
     """Carry out entries in their order: one verdict each, None when it was carried out.
 
     The rows stay locked until `tx` ends, which should be at once. That end does not wait for the disk: a crash of the
@@ -160,25 +185,37 @@ async def apply(tx: AsyncSession, entries: Sequence[Entry], *, participant: Size
     if not entries:
         return []
     buckets = await _lock(tx, [entry.asker for entry in entries], participant)
-    verdicts = [carry_out(entry, buckets) for entry in entries]
+    verdicts = [carry_out(entry, buckets, reserved) for entry in entries]
     await _write(tx, {address: bucket for address, bucket in buckets.items() if bucket.changed})
     return verdicts
 
 
-def carry_out(entry: Entry, buckets: Mapping[Address, Bucket]) -> RateLimited | None:
+def carry_out(entry: Entry, buckets: Mapping[Address, Bucket], reserved: Reserved = NOTHING) -> RateLimited | None:
     """Take an entry from its three buckets, or from none of them and say when to come back."""
-    cost = entry.tokens * MILLI
-    theirs = [buckets[address] for address in entry.asker.addresses]
     if entry.purpose is not None:
-        waits = [bucket.seconds_until(bucket.size.floor(entry.purpose) + cost) for bucket in theirs]
-        longest = max(waits)
-        if longest > 0:
-            level, _ = entry.asker.addresses[waits.index(longest)]
-            metrics.LOOKUPS_REFUSED.labels(level, entry.purpose).inc()
-            return RateLimited(_TOO_OFTEN, retry_after=longest)
-    for bucket in theirs:
-        bucket.take(cost)
+        refusal = refused(entry.asker, entry.tokens, entry.purpose, buckets, reserved)
+        if refusal is not None:
+            return refusal
+    for address in entry.asker.addresses:
+        buckets[address].take(entry.tokens * MILLI)
     return None
+
+
+def refused(
+    asker: Asker, tokens: int, purpose: Purpose, buckets: Mapping[Address, Bucket], reserved: Reserved
+) -> RateLimited | None:
+    """Whether one of the three has too little, and when to come back."""
+    longest, emptiest = 0, BudgetLevel.PAYER
+    for address in asker.addresses:
+        bucket = buckets[address]
+        needed = (tokens + reserved.get(address, 0)) * MILLI
+        seconds = bucket.seconds_until(bucket.size.floor(purpose) + needed)
+        if seconds > longest:
+            longest, emptiest = seconds, address[0]
+    if not longest:
+        return None
+    metrics.LOOKUPS_REFUSED.labels(emptiest, purpose).inc()
+    return RateLimited(_TOO_OFTEN, retry_after=longest)
 
 
 _LOCK = text(
@@ -196,17 +233,14 @@ async def _lock(tx: AsyncSession, askers: Collection[Asker], participant: Size) 
     """Lock and refill the buckets, in one order everywhere, so that two processes can not wait for each other."""
     sizes: dict[Address, Size] = {}
     for asker in askers:
-        sizes |= zip(asker.addresses, (asker.size, TENANT, participant), strict=True)
+        sizes |= asker.sizes(participant)
     buckets = {address: Bucket(size, size.full) for address, size in sizes.items()}
     rows = await tx.execute(
         _LOCK, {"levels": [level.value for level, _ in buckets], "holders": [holder for _, holder in buckets]}
     )
     for row in rows:
-        bucket = buckets[BudgetLevel(row.level), row.holder]
-        bucket.level, bucket.refilled_at = row.millitokens, row.refilled_at
-        # The time may have been read before a wait for the lock: `refill` never goes back. And it takes away what lies
-        # above the size, if the category is a smaller one than yesterday's.
-        bucket.refill(row.now)
+        address = BudgetLevel(row.level), row.holder
+        buckets[address] = Bucket.read(sizes[address], (row.millitokens, row.refilled_at), row.now)
     return buckets
 
 

@@ -1,69 +1,75 @@
-"""Carries out many questions, and the settling of many, in one transaction. Called by the till `bank.metering`.
+"""Carries out many lookups, and charges of many questions, in one transaction. Called by the till `bank.metering`.
 
 It also says which keys are our own customers', for it is here that the bank looks at a key before the directory does.
+Questions of payments come here only when they cost something: docs/decisions/0020.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.errors import RateLimited
+from lastro.errors import BankError, KeyNotFound, ProviderUnavailable, RateLimited
 from lastro.pix.keys.holders import Holder, holders
 from lastro.pix.lookups import budgets
-from lastro.pix.lookups.budgets import Asker, Entry, Purpose, Size
+from lastro.pix.lookups.budgets import Asker, Entry, Purpose, Reserved, Size
 from lastro.values.pix_key import PixKey
 
 COST_OF_FOUND, COST_OF_MISSING = 1, 20
-# A lookup pays for a miss beforehand, or many at once would all find a full bucket. A payment needs but one token.
-CHARGE = {Purpose.LOOKUP: COST_OF_MISSING, Purpose.PAYMENT: COST_OF_FOUND}
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A key that somebody wants to know the owner of."""
+    """A key that a client wants to know the owner of."""
 
     asker: Asker
     key: PixKey
-    purpose: Purpose
 
 
 Order = Question | Entry
 Verdict = RateLimited | Holder | None
 
 
-async def carry_out(tx: AsyncSession, orders: Sequence[Order], *, participant: Size) -> list[Verdict]:
+async def carry_out(
+    tx: AsyncSession, orders: Sequence[Order], *, participant: Size, reserved: Reserved = budgets.NOTHING
+) -> list[Verdict]:
     """One verdict an order: refused; or paid for, with the owner of the key if that is a customer at the same bank.
 
-    A payment between two customers is no question to the directory, so it is not charged.
+    A question pays for a miss beforehand, or many at once would all find a full bucket. `reserved` is what payments
+    may still need.
     """
-    questions = [order for order in orders if isinstance(order, Question)]
-    ours = await holders(tx, {question.key.value for question in questions})
-    found: list[Holder | None] = []
-    entries: dict[int, Entry] = {}
-    for place, order in enumerate(orders):
-        if isinstance(order, Entry):
-            found.append(None)
-            entries[place] = order
-            continue
-        holder = ours.get(order.key.value)
-        inside = holder if holder is not None and holder.owner.party.account.ispb == order.asker.ispb else None
-        found.append(inside)
-        if inside is None or order.purpose is Purpose.LOOKUP:
-            entries[place] = Entry(order.asker, CHARGE[order.purpose], order.purpose)
-    refusals = await budgets.apply(tx, list(entries.values()), participant=participant)
-    refused = dict(zip(entries, refusals, strict=True))
-    return [refused.get(place) or holder for place, holder in enumerate(found)]
+    ours = await holders(tx, {order.key.value for order in orders if isinstance(order, Question)})
+    entries = [
+        order if isinstance(order, Entry) else Entry(order.asker, COST_OF_MISSING, Purpose.LOOKUP) for order in orders
+    ]
+    refusals = await budgets.apply(tx, entries, participant=participant, reserved=reserved)
+    return [refusal or _inside(order, ours) for order, refusal in zip(orders, refusals, strict=True)]
 
 
-def after(asker: Asker, purpose: Purpose, price: int) -> Entry:
-    """The difference between what a question was charged and what its answer costs."""
-    return Entry(asker, price - CHARGE[purpose])
+def _inside(order: Order, ours: Mapping[str, Holder]) -> Holder | None:
+    holder = ours.get(order.key.value) if isinstance(order, Question) else None
+    return holder if holder is not None and holder.owner.party.account.ispb == order.asker.ispb else None
+
+
+def after(asker: Asker, price: int) -> Entry:
+    """The difference between what a lookup was charged and what its answer costs."""
+    return Entry(asker, price - COST_OF_MISSING)
 
 
 def reward(asker: Asker) -> Entry:
-    """What a payment gives back of the question that it followed: what it cost, and never more.
+    """What a payment gives back of the lookup that it followed: what it cost, and never more.
 
     The directory gives a company 2; but its participant 1, and nothing when the payee is at the same bank.
     """
     return Entry(asker, -COST_OF_FOUND)
+
+
+def priced(error: BankError) -> tuple[int, str]:
+    """What the directory charges for this refusal, and the word for it; what it did not judge costs nothing."""
+    match error:
+        case KeyNotFound():
+            return COST_OF_MISSING, "missing"
+        case RateLimited() | ProviderUnavailable():
+            return 0, "unanswered"
+        case _:  # an answer about the key, if a strange one
+            return COST_OF_FOUND, "odd"

@@ -1,4 +1,4 @@
-"""Asks the directory who stands behind a key, for a client or for a payment, and charges the question first."""
+"""Asks the directory who stands behind a key, for a client, and charges the question first."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -22,13 +22,12 @@ from lastro.errors import (
     Flaw,
     KeyNotFound,
     NotFound,
-    ProviderUnavailable,
     RateLimited,
     Unprocessable,
 )
 from lastro.pix.keys.holders import Holder
 from lastro.pix.lookups.budgets import Asker, Purpose
-from lastro.pix.lookups.metering import CHARGE, COST_OF_FOUND, COST_OF_MISSING, Question, after, reward
+from lastro.pix.lookups.metering import COST_OF_FOUND, Question, after, priced
 from lastro.pix.lookups.models import PixLookup
 from lastro.providers.directory import ProviderFacts
 from lastro.providers.models import ProviderRow
@@ -96,76 +95,53 @@ async def ask(
     payer_tax_id: TaxId,
     tenant_id: UUID,
     end_to_end_id: EndToEndId,
-    purpose: Purpose,
 ) -> Found:
-    """Who stands behind this key. Call it outside of any transaction.
+    """Who stands behind this key, for a client who wants to know. Call it outside of any transaction.
 
-    A payment to our own customer is no question to the directory and costs nothing; a lookup of one costs what a
-    foreign key does, or it would be free to find out who is a customer. Raises KeyNotFound, RateLimited, Unprocessable,
-    ProviderUnavailable, Unavailable.
+    Our own customer costs what a foreign key does, or it would be free to find out who is a customer. Raises
+    KeyNotFound, RateLimited, Unprocessable, ProviderUnavailable, Unavailable.
     """
     if provider.strict_documents and not key.has_valid_check_digits:
-        # Not charged: it tells nothing that arithmetic does not, and the directory is not asked.
-        raise KeyNotFound(_NO_KEY)
+        raise no_key()
     asker = Asker(payer_tax_id, tenant_id, provider.ispb)
-    verdict = await bank.metering.submit(Question(asker, key, purpose))
+    verdict = await bank.metering.submit(Question(asker, key))
     if isinstance(verdict, RateLimited):
-        _count(purpose, "refused")
+        _count("refused")
         raise verdict
     if isinstance(verdict, Holder):
-        if purpose is Purpose.LOOKUP:
-            bank.metering.leave(after(asker, purpose, COST_OF_FOUND))
-        _count(purpose, "ours")
+        _settle(bank, asker, COST_OF_FOUND)
+        _count("ours")
         return Found(verdict.owner, verdict.account_id)
     try:
         owner = await provider.speaks.find_key(
             key, ispb=provider.ispb, payer_tax_id=payer_tax_id, end_to_end_id=end_to_end_id
         )
     except BankError as error:
-        await _price(bank, asker, purpose, error)
+        price, outcome = priced(error)
+        _settle(bank, asker, price)
+        _count(outcome)
         raise
     except asyncio.CancelledError:  # whoever asked waits no longer: silence costs nothing
-        _settle(bank, asker, purpose, 0)
+        _settle(bank, asker, 0)
         raise
-    _settle(bank, asker, purpose, COST_OF_FOUND)
-    _count(purpose, "found")
+    _settle(bank, asker, COST_OF_FOUND)
+    _count("found")
     return Found(owner, None)
 
 
-async def _price(bank: Bank, asker: Asker, purpose: Purpose, error: BankError) -> None:
-    """Charge what the directory charges for this refusal; what it did not judge is given back.
-
-    The charge of a miss is awaited: whoever hears of it has paid.
-    """
-    match error:
-        case KeyNotFound():
-            if CHARGE[purpose] != COST_OF_MISSING:
-                await bank.metering.submit(after(asker, purpose, COST_OF_MISSING))
-            _count(purpose, "missing")
-        case RateLimited() | ProviderUnavailable():
-            _settle(bank, asker, purpose, 0)
-            _count(purpose, "unanswered")
-        case _:  # an answer about the key, if a strange one
-            _settle(bank, asker, purpose, COST_OF_FOUND)
-            _count(purpose, "odd")
+def no_key() -> KeyNotFound:
+    """Of a key with wrong check digits it is not charged: it tells nothing that arithmetic does not."""
+    return KeyNotFound(_NO_KEY)
 
 
-def _settle(bank: Bank, asker: Asker, purpose: Purpose, price: int) -> None:
-    entry = after(asker, purpose, price)
+def _settle(bank: Bank, asker: Asker, price: int) -> None:
+    entry = after(asker, price)
     if entry.tokens:
         bank.metering.leave(entry)
 
 
-def _count(purpose: Purpose, outcome: str) -> None:
-    metrics.LOOKUPS.labels(purpose, outcome).inc()
-
-
-def give_back(bank: Bank, provider: ProviderFacts, *, payer_tax_id: TaxId, tenant_id: UUID) -> None:
-    """A payment was accepted that followed a question to the directory: what it cost is given back.
-
-    Nobody waits for it: it joins the next transaction of the till, and is done at the latest when the bank closes.
-    """
-    bank.metering.leave(reward(Asker(payer_tax_id, tenant_id, provider.ispb)))
+def _count(outcome: str) -> None:
+    metrics.LOOKUPS.labels(Purpose.LOOKUP, outcome).inc()
 
 
 async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
@@ -185,7 +161,6 @@ async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
         payer_tax_id=payer,
         tenant_id=caller.tenant_id,
         end_to_end_id=end_to_end_id,
-        purpose=Purpose.LOOKUP,
     )
     if wanted.account_id is None:
         return LookedUp(found.owner, None, provider.hides_accounts)

@@ -13,6 +13,9 @@ from lastro.providers.protocol import Initiation, Party
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType
 
+FAILED = "failure_reason IS NOT NULL"
+REVERSED = "returned_centavos = amount_centavos"
+
 
 class PixPayment(Base):
     """One payment. `id` carries the moment of `created_at`, so lists run newest first along the primary key.
@@ -26,6 +29,12 @@ class PixPayment(Base):
         UniqueConstraint("account_id", "e2e_id"),
         Index("ix_pix_payments_e2e_id", "e2e_id"),
         Index("ix_pix_payments_tenant_id_id", "tenant_id", "id"),
+        # FAILED and REVERSED, by columns that settling leaves alone: an index on `status` would make each settlement
+        # write to every index.
+        Index("ix_pix_payments_tenant_id_id_failed", "tenant_id", "id", postgresql_where=text(FAILED)),
+        Index("ix_pix_payments_account_id_id_failed", "account_id", "id", postgresql_where=text(FAILED)),
+        Index("ix_pix_payments_tenant_id_id_reversed", "tenant_id", "id", postgresql_where=text(REVERSED)),
+        Index("ix_pix_payments_account_id_id_reversed", "account_id", "id", postgresql_where=text(REVERSED)),
         CheckConstraint("amount_centavos > 0", name="amount_positive"),
         CheckConstraint("returned_centavos BETWEEN 0 AND amount_centavos", name="returned_within_amount"),
         CheckConstraint(

@@ -1,5 +1,6 @@
 """How payments look on the wire."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -22,6 +23,10 @@ Kind = Literal["pix-payments"]
 Description = Annotated[str, *line(140)]
 
 _REQUIRED = Text("Campo obrigatório.", "Required field.")
+_A_DAY_OR_TWO = Text(
+    "Informe também filter[dateFrom] e filter[dateTo], de no máximo dois dias.",
+    "Give filter[dateFrom] and filter[dateTo] too, of two days at most.",
+)
 _ONE_OF_BOTH = Text("Informe a chave ou o QR Code, não ambos.", "Give the key or the QR code, not both.")
 
 
@@ -111,7 +116,21 @@ class PaymentQuery(DatedQuery):
     account_id: UUID | None = Field(default=None, alias="filter[accountId]")
     status: PaymentStatus | None = Field(default=None, alias="filter[status]")
     e2e_id: str | None = Field(default=None, alias="filter[e2eId]", max_length=40)
-    external_ref: str | None = Field(default=None, alias="filter[externalRef]", max_length=100)
+    external_ref: str | None = Field(
+        default=None,
+        alias="filter[externalRef]",
+        max_length=100,
+        description="Exige filter[dateFrom] e filter[dateTo], de no máximo dois dias.",
+    )
+
+    @field_validator("external_ref")
+    @classmethod
+    def _of_a_day_or_two(cls, reference: str | None, others: ValidationInfo) -> str | None:
+        """No index serves it, because each settlement would pay for that: the days bound what is read."""
+        first, last = others.data.get("date_from"), others.data.get("date_to")
+        if reference is not None and (first is None or last is None or last - first > timedelta(days=1)):
+            raise Invalid(_A_DAY_OR_TWO)
+        return reference
 
 
 NewPaymentBody = Body[Kind, NewPayment]

@@ -3,12 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lastro.database import Base
 from lastro.pix.refunds.states import RefundStatus
 from lastro.values.money import Money
+
+FAILED = "failure_reason IS NOT NULL"
 
 
 class PixRefund(Base):
@@ -23,6 +25,9 @@ class PixRefund(Base):
         Index("ix_pix_refunds_account_id_transfer_id", "account_id", "transfer_id"),
         Index("ix_pix_refunds_e2e_id", "e2e_id"),
         Index("ix_pix_refunds_tenant_id_id", "tenant_id", "id"),
+        Index("ix_pix_refunds_tenant_id_transfer_id", "tenant_id", "transfer_id"),
+        Index("ix_pix_refunds_tenant_id_id_failed", "tenant_id", "id", postgresql_where=text(FAILED)),
+        Index("ix_pix_refunds_account_id_id_failed", "account_id", "id", postgresql_where=text(FAILED)),
         CheckConstraint("amount_centavos > 0", name="amount_positive"),
         CheckConstraint("(completed_at IS NOT NULL) = (status = 'COMPLETED')", name="completed_at_with_completed"),
         CheckConstraint("(failure_reason IS NOT NULL) = (status = 'FAILED')", name="reason_with_failed"),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
@@ -27,6 +27,7 @@ from lastro.pix.refunds.states import RefundStatus
 from lastro.pix.transfers import service as transfers
 from lastro.pix.transfers.models import PixTransfer
 from lastro.providers.models import ProviderRow
+from lastro.tally.totals import Counted, total
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import first_id_at, new_id
@@ -119,11 +120,30 @@ async def search(tx: AsyncSession, caller: Caller, query: RefundQuery) -> Found[
     if query.transfer_id is not None:
         filters.append(PixRefund.transfer_id == query.transfer_id)
     if query.status is not None:
-        filters.append(PixRefund.status == query.status)
+        filters += _of(query.status)
     if query.date_from is not None:
         filters.append(PixRefund.id >= first_id_at(start_of(query.date_from)))
     if query.date_to is not None:
         filters.append(PixRefund.id < first_id_at(end_of(query.date_to)))
     if query.e2e_id is not None:
         filters.append(PixRefund.e2e_id == query.e2e_id)
-    return await page_of(tx, owned(PixRefund, caller), filters, [PixRefund.id], query.page())
+    scope = owned(PixRefund, caller, along_accounts=query.account_id is not None)
+    return await page_of(tx, scope, filters, [PixRefund.id], query.page(), total=await _total(tx, caller, query))
+
+
+def _of(status: RefundStatus) -> list[ColumnElement[bool]]:
+    """The status, and what else is true of its refunds and leads to them: see `models`."""
+    conditions: list[ColumnElement[bool]] = [PixRefund.status == status]
+    if status is RefundStatus.PROCESSING:
+        conditions.append(tuple_(PixRefund.account_id, PixRefund.id).in_(queue.owed(SETTLE)))
+    elif status is RefundStatus.FAILED:
+        conditions.append(PixRefund.failure_reason.is_not(None))
+    return conditions
+
+
+async def _total(tx: AsyncSession, caller: Caller, query: RefundQuery) -> int | None:
+    """None: the tally does not know these filters, which match few."""
+    if query.e2e_id is not None or query.transfer_id is not None:
+        return None
+    facts = (query.account_id, query.status, query.date_from, query.date_to)
+    return await total(tx, Counted(PixRefund.__tablename__, caller.tenant_id, *facts))

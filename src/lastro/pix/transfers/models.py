@@ -30,6 +30,8 @@ class PixTransfer(Base):
         UniqueConstraint("account_id", "e2e_id"),
         Index("ix_pix_transfers_account_id_created_at_id", "account_id", "created_at", "id"),
         Index("ix_pix_transfers_tenant_id_created_at_id", "tenant_id", "created_at", "id"),
+        Index("ix_pix_transfers_tenant_id_id", "tenant_id", "id"),
+        Index("ix_pix_transfers_tenant_id_txid", "tenant_id", "txid", postgresql_where=text("txid IS NOT NULL")),
         Index("ix_pix_transfers_tenant_id_e2e_id", "tenant_id", "e2e_id"),
         Index("ix_pix_transfers_account_id_txid", "account_id", "txid", postgresql_where=text("txid IS NOT NULL")),
         CheckConstraint("amount_centavos > 0", name="amount_positive"),

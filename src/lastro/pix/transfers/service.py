@@ -14,6 +14,7 @@ from lastro.pix.transfers.acceptance import Arrival, Verdict
 from lastro.pix.transfers.models import PixTransfer
 from lastro.pix.transfers.resources import TransferQuery
 from lastro.providers.protocol import PixReceived
+from lastro.tally.totals import Counted, total
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 
@@ -51,4 +52,13 @@ async def search(tx: AsyncSession, caller: Caller, query: TransferQuery) -> Foun
     if query.txid is not None:
         filters.append(PixTransfer.txid == query.txid)
     order = [PixTransfer.created_at, PixTransfer.id]
-    return await page_of(tx, owned(PixTransfer, caller), filters, order, query.page())
+    scope = owned(PixTransfer, caller, along_accounts=query.account_id is not None)
+    return await page_of(tx, scope, filters, order, query.page(), total=await _total(tx, caller, query))
+
+
+async def _total(tx: AsyncSession, caller: Caller, query: TransferQuery) -> int | None:
+    """None: the tally does not know these filters, which match few."""
+    if query.e2e_id is not None or query.txid is not None:
+        return None
+    facts = (query.account_id, None, query.date_from, query.date_to)
+    return await total(tx, Counted(PixTransfer.__tablename__, caller.tenant_id, *facts))
