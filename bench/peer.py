@@ -43,7 +43,8 @@ from lastro.values.time_ordered_id import new_id
 OPERATION = "POST /baas/api/v1/pix/payments"
 
 settings = Settings()
-engine = create_async_engine(settings.database_url, pool_size=settings.pool_size)
+# No overflow: what is opened beyond a pool is closed after each use, and opening costs more than the payment.
+engine = create_async_engine(settings.database_url, pool_size=16, max_overflow=0)
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 app = FastAPI()
 
