@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The lock is whole, so nothing is resolved. Compiling is left to `compileall`, which uses every core.
 PIP_WORDS := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: run test check bench lock clean
+.PHONY: run test check bench bench-growth bench-soak bench-smoke lock clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/lastro dev --port $(PORT)
@@ -21,9 +21,22 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) test
+	$(MAKE) bench-smoke
 
+# The table, then growth to ten million payments (40 GB of disk for a while), then memory; all into bench/RESULTS.md.
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+	$(MAKE) bench-growth bench-soak
+
+bench-growth: $(VENV)/.dev
+	$(BIN)/python -m bench --growth
+
+bench-soak: $(VENV)/.dev
+	$(BIN)/python -m bench --soak 10
+
+# A few minutes: fails when the books do not balance, or a payment is less than 5 times as fast as the ORM peer's.
+bench-smoke: $(VENV)/.dev
+	$(BIN)/python -m bench --smoke --out .lastro/bench-smoke
 
 # Every version and hash is pinned; no registry is named, so pip uses the one that this machine is set up for.
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml

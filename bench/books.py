@@ -1,6 +1,7 @@
 """Whether the books balance after a run: by sums of our own here, and by `lastro check` where it exists."""
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import asyncpg
@@ -12,19 +13,24 @@ _COUNTS = """
 WITH sums AS (
     SELECT account_id, count(*) AS movements,
            sum(amount_centavos * ((target = 'AVAILABLE')::int - (source = 'AVAILABLE')::int)) AS available,
-           sum(amount_centavos * ((target = 'IN_TRANSIT')::int - (source = 'IN_TRANSIT')::int)) AS in_transit
+           sum(amount_centavos * ((target = 'IN_TRANSIT')::int - (source = 'IN_TRANSIT')::int)) AS in_transit,
+           count(*) FILTER (WHERE reason = 'HOLD') AS held, count(*) FILTER (WHERE reason = 'SETTLE') AS settled,
+           count(*) FILTER (WHERE reason = 'RELEASE') AS released,
+           count(*) FILTER (WHERE reason = 'RECEIVE') AS credited
       FROM movements GROUP BY account_id
-), kinds AS (
-    SELECT count(*) FILTER (WHERE reason = 'HOLD') AS held, count(*) FILTER (WHERE reason = 'SETTLE') AS settled,
-           count(*) FILTER (WHERE reason = 'RELEASE') AS released
-      FROM movements
 ), paid AS (
     SELECT count(*) AS payments, count(*) FILTER (WHERE status = 'PROCESSING') AS processing,
            count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
            count(*) FILTER (WHERE status = 'FAILED') AS failed
       FROM pix_payments
 )
-SELECT paid.*, kinds.*,
+SELECT paid.*,
+       (SELECT count(*) FROM pix_transfers) AS received,
+       (SELECT count(*) FROM pix_qrcodes) AS codes,
+       (SELECT coalesce(sum(held), 0)::bigint FROM sums) AS held,
+       (SELECT coalesce(sum(settled), 0)::bigint FROM sums) AS settled,
+       (SELECT coalesce(sum(released), 0)::bigint FROM sums) AS released,
+       (SELECT coalesce(sum(credited), 0)::bigint FROM sums) AS credited,
        (SELECT count(*) FROM idempotency) AS answers,
        (SELECT count(*) FROM outbox WHERE topic = 'pix.payment.settle') AS owed,
        (SELECT count(*) FROM balances b FULL JOIN sums USING (account_id)
@@ -32,7 +38,7 @@ SELECT paid.*, kinds.*,
             OR b.in_transit_centavos IS DISTINCT FROM sums.in_transit
             OR b.seq IS DISTINCT FROM sums.movements) AS wrong_balances,
        (SELECT count(*) FROM alerts) AS alerts
-  FROM paid, kinds
+  FROM paid
 """
 
 
@@ -44,9 +50,12 @@ class Counts:
     processing: int
     completed: int
     failed: int
+    received: int
+    codes: int
     held: int
     settled: int
     released: int
+    credited: int
     answers: int
     owed: int
     wrong_balances: int
@@ -58,15 +67,30 @@ class Counts:
             f"{what}: {one} and {other}"
             for what, one, other in (
                 ("payments and holds", self.payments, self.held),
-                ("payments and stored answers", self.payments, self.answers),
+                ("payments with codes, and stored answers", self.payments + self.codes, self.answers),
                 ("completed payments and settlements", self.completed, self.settled),
                 ("failed payments and releases", self.failed, self.released),
+                ("received Pix and credits", self.received, self.credited),
                 ("payments on their way and promises to settle", self.processing, self.owed),
                 ("balances that do not follow from their movements", self.wrong_balances, 0),
                 ("alerts", self.alerts, 0),
             )
             if one != other
         ]
+
+
+@dataclass(slots=True)
+class Made:
+    """What the clients saw answered, and how many requests at most were under way when they looked away."""
+
+    answered: int = 0
+    in_flight: int = 0
+
+    def flaws(self, made: int, what: str) -> list[str]:
+        """Whether as much was made as was answered."""
+        if self.answered <= made <= self.answered + self.in_flight:
+            return []
+        return [f"{what}: {made} were made, {self.answered} were answered, at most {self.in_flight} were under way"]
 
 
 async def count(place: Place, database: str) -> Counts:
@@ -89,14 +113,13 @@ async def owed(place: Place, database: str) -> int:
         await connection.close()
 
 
-async def check(place: Place, database: str, before: Counts, *, answered: int, in_flight: int) -> list[str]:
-    """What is wrong with the books, given how many payments the client saw answered. Empty: they balance."""
+async def check(place: Place, database: str, before: Counts, made: Mapping[str, Made]) -> list[str]:
+    """What is wrong with the books by our own sums, given what the clients saw answered. Empty: they balance."""
     after = await count(place, database)
-    made = after.payments - before.payments
     flaws = after.flaws()
-    if not answered <= made <= answered + in_flight:
-        flaws.append(f"{made} payments were made, {answered} were answered, at most {in_flight} were under way")
-    return flaws + await _checked(place, database)
+    for what in ("payments", "received", "codes"):
+        flaws += made.get(what, Made()).flaws(getattr(after, what) - getattr(before, what), what)
+    return flaws
 
 
 def checker_is_there() -> bool:
@@ -108,9 +131,10 @@ def checker_is_there() -> bool:
     return True
 
 
-async def _checked(place: Place, database: str) -> list[str]:
+async def checked(place: Place, database: str) -> list[str]:
+    """What `lastro check` says."""
     if not checker_is_there():
         return []
     run = importlib.import_module("lastro.checker.run")
     report = await run.check_books(place.server.url(database))
-    return [] if report.clean else [str(report.text())]
+    return [] if report.clean else [f"lastro check: {report.text()}"]

@@ -1,33 +1,40 @@
-"""The limit: pgbench writes the rows of a payment, one transaction each, in the same Postgres and the same tables.
+"""The limit: pgbench writes the rows of a payment, or of a credit, one transaction each, in the same tables.
 
 It does nothing else: no HTTP, no token, no JSON, no look at the account. The one lock that payments share, the
 balance's, is taken as late as possible.
 """
 
 import json
-import math
-import os
-import subprocess
-from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
-from bench import cpu
-from bench.load import Figures
-from bench.place import Place
-from bench.seed import ACCOUNTS, AT, ISPB, PAYEE, PAYMENT, PROVIDER, RECIPIENT, TENANT, account_id
-from lastro.embedded import postgres_programs
+from bench.seed import (
+    ACCOUNTS,
+    AT,
+    ISPB,
+    PAYEE,
+    PAYMENT,
+    PROVIDER,
+    RECIPIENT,
+    SENDER,
+    TENANT,
+    account_id,
+)
 from lastro.pix.parties import packed
 from lastro.pix.payments import resources
 from lastro.pix.payments.order import Order, ReadyOrder
+from lastro.pix.transfers import resources as transfers
+from lastro.pix.transfers.models import PixTransfer, TransferStatus
 from lastro.providers.protocol import Party
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.money import Money
 from lastro.values.tax_id import TaxId
+from lastro.webhooks.announce import VERSION, EventBody
 
-CLIENTS = 32
-_HOT = 0
+SPREAD = f"\\set number random(0, {ACCOUNTS - 1})\nSELECT pay_one(:number);\n"
+HOT = "SELECT pay_one(0);\n"
+CREDIT_HOT = "SELECT credit_one(0);\n"
 _PAYER = Party(
     "Cliente 00000", TaxId.parse("39053344705"), BankAccount.parse(ISPB, "0001", "100000-0", AccountType.CHECKING)
 )
@@ -61,9 +68,32 @@ BEGIN
 END $body$
 """
 
-
-class CeilingError(RuntimeError):
-    """pgbench failed; the message ends with what it said."""
+_CREDIT_ONE = """
+CREATE FUNCTION credit_one(number integer) RETURNS void LANGUAGE plpgsql AS $body$
+DECLARE
+    payee CONSTANT uuid := ('{prefix}' || lpad(to_hex({first} + number), 12, '0'))::uuid;
+    transfer CONSTANT uuid := uuidv7();
+    moment CONSTANT timestamptz := clock_timestamp();
+    end_to_end CONSTANT text := 'E{ispb}' || to_char(moment, 'YYYYMMDDHH24MI') || left(md5(transfer::text), 11);
+    held balances;
+BEGIN
+    INSERT INTO inbox (end_to_end_id, kind, provider_id, account_id, reference, amount_centavos, created_at)
+    VALUES (end_to_end, 'PAYMENT', '{provider}', payee, transfer, {amount}, moment);
+    INSERT INTO pix_transfers (account_id, id, tenant_id, provider_id, amount_centavos, status, e2e_id, payer, version,
+                               created_at, updated_at)
+    VALUES (payee, transfer, '{tenant}', '{provider}', {amount}, 'COMPLETED', end_to_end, '{payer}'::jsonb, 1, moment,
+            moment);
+    INSERT INTO events (account_id, id, tenant_id, type, resource_id, resource_version, body, created_at)
+    VALUES (payee, uuidv7(), '{tenant}', 'pix.transfer.received', transfer, 1,
+            convert_to(replace('{news}', '{placeholder}', transfer::text), 'UTF8'), moment);
+    UPDATE balances SET available_centavos = available_centavos + {amount}, seq = seq + 1
+     WHERE account_id = payee RETURNING * INTO STRICT held;
+    INSERT INTO movements (account_id, seq, source, target, amount_centavos, reason, reference,
+                           available_after_centavos, in_transit_after_centavos, posted_at)
+    VALUES (payee, held.seq, 'SPI', 'AVAILABLE', {amount}, 'RECEIVE', transfer, held.available_centavos,
+            held.in_transit_centavos, moment);
+END $body$
+"""
 
 
 def pay_one() -> str:
@@ -95,56 +125,31 @@ def pay_one() -> str:
     )
 
 
-def pgbench(
-    place: Place, database: str, *, hot: bool, warm_seconds: float, seconds: float
-) -> tuple[Figures, cpu.Usage]:
-    """Pay from 32 clients for a while, from random accounts or all from one. The database must have `pay_one`."""
-    # pgbench counts in whole seconds.
-    warm = _run(place, database, math.ceil(warm_seconds), hot=hot)[0].expected_in_all if warm_seconds else 0
-    figures, usage = _run(place, database, math.ceil(seconds), hot=hot)
-    figures.expected_in_all += warm
-    return figures, usage
-
-
-def _run(place: Place, database: str, seconds: int, *, hot: bool) -> tuple[Figures, cpu.Usage]:
-    script, prefix = place.scratch / "pay.sql", place.scratch / "pgbench-log"
-    last = _HOT if hot else ACCOUNTS - 1
-    script.write_text(f"\\set number random(0, {last})\nSELECT pay_one(:number);\n")
-    for leftover in place.scratch.glob("pgbench-log*"):
-        leftover.unlink()
-    server = place.server
-    process = subprocess.Popen(
-        (
-            *(str(postgres_programs() / "pgbench"), "--no-vacuum", "--protocol=prepared", f"--file={script}"),
-            *(f"--client={CLIENTS}", "--jobs=2", f"--time={seconds}", "--log", f"--log-prefix={prefix}"),
-            *(f"--host={server.host}", f"--port={server.port}", f"--username={server.user}", database),
-        ),
-        env=_without_postgres_variables(os.environ) | {"PGPASSWORD": server.password},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+def credit_one() -> str:
+    """The function; the news that it writes is real."""
+    transfer = PixTransfer(
+        account_id=account_id(0),
+        id=UUID(int=account_id(0).int + 1),
+        tenant_id=TENANT,
+        provider_id=PROVIDER,
+        amount=PAYMENT,
+        refunded=Money(0),
+        status=TransferStatus.COMPLETED,
+        e2e_id=EndToEndId.new(SENDER.account.ispb, AT),
+        payer=SENDER,
+        version=1,
+        created_at=AT,
+        updated_at=AT,
     )
-    parties = {"postgres": server.pid, "load": cpu.FINISHED_CHILDREN}
-    before = cpu.read(parties)
-    output, _ = process.communicate()
-    usage = cpu.between(before, cpu.read(parties))
-    said = output.decode(errors="replace")
-    if process.returncode or "aborted" in said:
-        raise CeilingError(f"pgbench failed: {said[-2000:]}")
-    return _figures(said, prefix), usage
-
-
-def _figures(said: str, prefix: Path) -> Figures:
-    """Its rate without the time of connecting, and percentiles from its log (the third column, microseconds)."""
-    rate = next(float(line.split()[2]) for line in said.splitlines() if line.startswith("tps = "))
-    latencies = sorted(
-        int(line.split(maxsplit=3)[2]) / 1000
-        for part in prefix.parent.glob(f"{prefix.name}*")
-        for line in part.read_text().splitlines()
+    news = EventBody(type="pix.transfer.received", timestamp=AT, version=VERSION, data=transfers.resource(transfer))
+    return _CREDIT_ONE.format(
+        prefix=_FIRST_PREFIX,
+        first=int(str(account_id(0))[-12:], 16),
+        tenant=TENANT,
+        provider=PROVIDER,
+        amount=PAYMENT.centavos,
+        ispb=SENDER.account.ispb,
+        payer=json.dumps(packed(SENDER), ensure_ascii=False),
+        news=news.model_dump_json(by_alias=True),
+        placeholder=transfer.id,
     )
-    count = len(latencies)
-    p50, p95, p99 = (latencies[min(count - 1, int(count * share))] for share in (0.50, 0.95, 0.99))
-    return Figures(count / rate, count, count, count, 0, p50, p95, p99)
-
-
-def _without_postgres_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith("PG")}

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PROC = Path("/proc")
+
+QUIET_CORES = 0.2
+"""Busy with what is not ours; above this, something else took part in the measurement."""
 
 FINISHED_CHILDREN = 0
 """Stands for a process id: the programs that this process started and waited for between two readings."""
@@ -92,3 +96,30 @@ def _everybody() -> float:
         int(ticks) for ticks in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]
     )
     return (user + nice + system + sum(interrupts)) * _TICK_SECONDS
+
+
+def memory(root: int) -> dict[int, int]:
+    """Bytes in memory (RSS) of a process and of each that it started, by process id."""
+    if not available():
+        return {}
+    _, children = _processes()
+    found: dict[int, int] = {}
+    stack = [root]
+    while stack:
+        pid = stack.pop()
+        try:
+            found[pid] = int((_PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE_BYTES
+        except OSError:
+            continue
+        stack.extend(children.get(pid, ()))
+    return found
+
+
+def wait_for_quiet(parties: Mapping[str, int], seconds: float) -> None:
+    """Wait until hardly anything that is not ours is busy, at most so long."""
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at and available():
+        before = read(parties)
+        time.sleep(0.25)
+        if between(before, read(parties)).other_cores < QUIET_CORES:
+            return

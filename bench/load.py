@@ -1,52 +1,64 @@
-"""A closed-loop load generator in a process of its own: a plan comes in as JSON, figures go out as JSON.
+"""A load generator in a process of its own: a plan comes in as JSON, figures go out as JSON.
 
-Each connection sends, waits for the whole answer, and sends again. A slow answer therefore delays the requests behind
-it (coordinated omission): the percentiles are those of a client that waits.
+Closed loop: each connection sends, waits for the whole answer, and sends again. A slow answer delays the requests
+behind it (coordinated omission), so its percentiles are those of clients that wait.
+
+Open loop: requests are due at a constant rate, whatever the server does, and each latency counts from the moment that
+its request was *due*: what waits for a connection waits at the server's expense.
+
+It shares the cores with what it measures, so it is one loop over plain sockets: asyncio would cost twice as much.
 """
 
 import array
-import asyncio
 import gc
 import json
-import random
 import re
+import select
+import selectors
+import socket
 import sys
 import time
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bench.figures import percentile
+from bench.requests import Template
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _SECONDS_TO_FINISH = 30.0
+_LARGEST_READ = 262_144
 BEGIN, END = "begin", "end"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send. `{account}` and `{key}` in head and body are filled in, always with the same lengths."""
+    """What to send, and how: `rate` is None in a closed loop, else requests a second.
+
+    In an open loop, `connections` is the most that are opened; with `drop`, a request that is due while all of them
+    are busy is never sent, as that of a client that is turned away by its own limits.
+    """
 
     host: str
     port: int
     head: str
     body: str
-    accounts: list[str]
+    subjects: list[str]
     connections: int
     warm_seconds: float
     seconds: float
     expected_status: int
-
-    def template(self) -> bytes:
-        """The whole request; %s stands for key and account."""
-        size = len(self.body.replace("{account}", self.accounts[0]).encode())
-        length = f"content-length: {size}\r\n" if self.body else ""
-        request = f"{self.head}host: {self.host}:{self.port}\r\n{length}\r\n{self.body}"
-        return request.replace("%", "%%").replace("{account}", "%(account)s").replace("{key}", "%(key)s").encode()
+    secret: str | None = None
+    rate: float | None = None
+    drop: bool = False
 
 
 @dataclass(slots=True)
 class Figures:
     """What came back. `answered` and `expected` are those of the window; `expected_in_all` counts everything.
 
-    `statuses` counts the answers that were not expected; `in_flight`, the requests whose answer nobody saw.
+    `statuses` counts the answers that were not expected; `retry_later`, those that named a time to come again;
+    `in_flight`, the requests whose answer nobody saw; `dropped`, those that were due in the window and never sent.
     """
 
     seconds: float = 0.0
@@ -58,125 +70,205 @@ class Figures:
     p95_milliseconds: float = 0.0
     p99_milliseconds: float = 0.0
     statuses: dict[str, int] = field(default_factory=dict)
+    retry_later: int = 0
+    dropped: int = 0
 
 
-class _Run:
+class _Client:
+    """One connection, which has one request under way at a time."""
+
+    __slots__ = ("buffer", "busy", "due_at", "socket")
+
+    def __init__(self, host: str, port: int) -> None:
+        self.socket = socket.create_connection((host, port), timeout=_SECONDS_TO_FINISH)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
+        self.buffer = b""
+        self.due_at = 0.0
+        self.busy = False
+
+
+class Schedule:
+    """When requests are due: a constant rate from `start` on."""
+
+    def __init__(self, start: float, rate: float) -> None:
+        self._start, self._rate, self._given = start, rate, 0
+
+    @property
+    def next_at(self) -> float:
+        """When the next one is due. Computed from the start, so that nothing adds up."""
+        return self._start + self._given / self._rate
+
+    def due(self, now: float) -> list[float]:
+        """The moments that have come since the last question."""
+        moments = []
+        while (moment := self.next_at) <= now:
+            moments.append(moment)
+            self._given += 1
+        return moments
+
+
+class Run:
     """All connections of one run, and what they saw."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.figures = Figures()
-        self.measuring = False
-        self.stopping = False
-        self.open = 0
-        self.finished = asyncio.Event()
+        self._make = Template(plan.head, plan.body, plan.subjects, plan.secret).maker(f"{plan.host}:{plan.port}")
+        self._selector = selectors.DefaultSelector()
+        self._idle: list[_Client] = []
+        self._waiting: deque[float] = deque()
+        self._open = self._busy = 0
         self._latencies = array.array("d")
-        self._accounts = [account.encode() for account in plan.accounts]
-        self._template = plan.template()
+        self._window = (float("inf"), float("inf"))
 
-    def request(self) -> bytes:
-        key = b"%032x" % random.getrandbits(128)
-        return self._template % {b"account": random.choice(self._accounts), b"key": key}
+    def carry_out(self) -> Figures:
+        """Warm up, measure, and wait for what is under way."""
+        plan, start = self.plan, time.perf_counter()
+        schedule = Schedule(start, plan.rate) if plan.rate else None
+        if schedule is None:
+            for _ in range(plan.connections):
+                self._send(self._connected(), time.perf_counter())
+        begin = start + plan.warm_seconds
+        self._until(begin, schedule)
+        self._window = (time.perf_counter(), float("inf"))
+        print(BEGIN, flush=True)
+        self._until(self._window[0] + plan.seconds, schedule)
+        self._window = (self._window[0], time.perf_counter())
+        print(END, flush=True)
+        self._finish()
+        self._count()
+        return self.figures
 
-    def answered(self, status: int, seconds: float) -> None:
-        good = status == self.plan.expected_status
-        self.figures.expected_in_all += good
+    def _until(self, end: float, schedule: Schedule | None) -> None:
+        while (now := time.perf_counter()) < end:
+            wake_at = end
+            if schedule is not None:
+                for moment in schedule.due(now):
+                    self._begin(moment)
+                wake_at = min(end, schedule.next_at)
+            self._hear(wake_at, again=schedule is None)
+
+    def _finish(self) -> None:
+        give_up_at = time.perf_counter() + _SECONDS_TO_FINISH
+        while (self._busy or self._waiting) and time.perf_counter() < give_up_at:
+            self._hear(give_up_at, again=False)
+        self.figures.in_flight += self._busy
+        if self._busy:
+            self._note("no answer", self._busy)
+        for key in list(self._selector.get_map().values()):
+            self._close(key.data)
+        self._selector.close()
+
+    def _begin(self, due_at: float) -> None:
+        """Send on a connection that is free, or on a new one; else the request waits, or is dropped."""
+        if self._idle:
+            self._send(self._idle.pop(), due_at)
+        elif self._open < self.plan.connections:
+            self._send(self._connected(), due_at)
+        elif not self.plan.drop:
+            self._waiting.append(due_at)
+        elif self._window[0] <= due_at:
+            self.figures.dropped += 1
+
+    def _connected(self) -> _Client:
+        client = _Client(self.plan.host, self.plan.port)
+        self._selector.register(client.socket, selectors.EVENT_READ, client)
+        self._open += 1
+        return client
+
+    def _send(self, client: _Client, due_at: float) -> None:
+        client.due_at, client.busy = due_at, True
+        self._busy += 1
+        try:
+            client.socket.send(self._make())  # a request is far smaller than the buffer of an idle socket
+        except OSError:  # the server hung up on an idle connection before it read this: nothing happened
+            self._close(client)
+            self._begin(due_at)
+
+    def _hear(self, wake_at: float, *, again: bool) -> None:
+        """Wait for answers, at most until then. `again`: who was answered sends the next request."""
+        remaining = max(0.0, wake_at - time.perf_counter())
+        if self.plan.rate and remaining < 1:
+            select.select([self._selector], [], [], remaining)  # epoll alone counts in milliseconds
+            remaining = 0
+        for key, _ in self._selector.select(remaining):
+            client: _Client = key.data
+            try:
+                data = client.socket.recv(_LARGEST_READ)
+            except BlockingIOError:
+                continue
+            except OSError:
+                data = b""
+            if not data:
+                self._hung_up(client, again=again)
+            elif self._answered(client, data):
+                if again:
+                    self._send(client, time.perf_counter())
+                elif self._waiting:
+                    self._send(client, self._waiting.popleft())
+                else:
+                    self._idle.append(client)
+
+    def _answered(self, client: _Client, data: bytes) -> bool:
+        """Whether the answer is whole now."""
+        if client.buffer:
+            data = client.buffer + data
+        head = data.find(b"\r\n\r\n")
+        found = _LENGTH.search(data, 0, head) if head >= 0 else None
+        if head < 0 or len(data) < head + 4 + (int(found[1]) if found else 0):
+            client.buffer = data
+            return False
+        client.buffer, client.busy = b"", False
+        self._busy -= 1
+        now, figures, (begin, end) = time.perf_counter(), self.figures, self._window
+        good = int(data[9:12]) == self.plan.expected_status
+        figures.expected_in_all += good
         if not good:
-            name = str(status)
-            self.figures.statuses[name] = self.figures.statuses.get(name, 0) + 1
-        if self.measuring:
-            self.figures.answered += 1
-            self.figures.expected += good
-            self._latencies.append(seconds)
+            self._note(data[9:12].decode(), 1)
+        if begin <= now <= end:
+            figures.answered += 1
+            figures.expected += good
+            if not good:
+                figures.retry_later += b"\r\nretry-after:" in data[:head].lower()
+        if good and begin <= (client.due_at if self.plan.rate else now) <= end:
+            self._latencies.append(now - client.due_at)
+        return True
 
-    def broke_off(self) -> None:
-        """Nobody knows what became of the request that was under way."""
-        self.figures.in_flight += 1
-        self.figures.statuses["closed"] = self.figures.statuses.get("closed", 0) + 1
+    def _hung_up(self, client: _Client, *, again: bool) -> None:
+        """An idle connection that is closed is replaced when it is missed; of a busy one, nobody knows what became."""
+        if client.busy:
+            self.figures.in_flight += 1
+            self._note("closed", 1)
+        elif client in self._idle:
+            self._idle.remove(client)
+        self._close(client)
+        if again:
+            self._send(self._connected(), time.perf_counter())
 
-    def closed(self) -> None:
-        self.open -= 1
-        if self.open == 0:
-            self.finished.set()
+    def _close(self, client: _Client) -> None:
+        self._busy -= client.busy
+        self._open -= 1
+        self._selector.unregister(client.socket)
+        client.socket.close()
 
-    def percentiles(self) -> None:
-        ordered = sorted(self._latencies)
-        for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99)):
-            value = ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else 0.0
-            setattr(self.figures, f"{name}_milliseconds", value)
+    def _note(self, what: str, times: int) -> None:
+        self.figures.statuses[what] = self.figures.statuses.get(what, 0) + times
 
-
-class _Connection(asyncio.Protocol):
-    """One client: one request under way at a time, over one connection that stays open."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._buffer = b""
-        self._sent_at = 0.0
-        self._transport: Any = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._run.open += 1
-        self._send()
-
-    def _send(self) -> None:
-        if self._run.stopping:
-            self._transport.close()
-            return
-        request = self._run.request()
-        self._sent_at = time.perf_counter()
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        end_of_head = self._buffer.find(b"\r\n\r\n")
-        if end_of_head < 0:
-            return
-        found = _LENGTH.search(self._buffer, 0, end_of_head)
-        length = int(found[1]) if found else 0
-        if len(self._buffer) < end_of_head + 4 + length:
-            return
-        self._run.answered(int(self._buffer[9:12]), time.perf_counter() - self._sent_at)
-        self._buffer = b""
-        self._send()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        if not self._run.stopping:
-            self._run.broke_off()
-        self._run.closed()
-
-
-async def _carry_out(plan: Plan) -> Figures:
-    run = _Run(plan)
-    loop = asyncio.get_running_loop()
-    for _ in range(plan.connections):
-        await loop.create_connection(lambda: _Connection(run), plan.host, plan.port)
-    await asyncio.sleep(plan.warm_seconds)
-    print(BEGIN, flush=True)
-    started_at, run.measuring = time.perf_counter(), True
-    await asyncio.sleep(plan.seconds)
-    run.measuring, run.stopping = False, True
-    run.figures.seconds = time.perf_counter() - started_at
-    print(END, flush=True)
-    await asyncio.wait_for(run.finished.wait(), _SECONDS_TO_FINISH)
-    run.percentiles()
-    return run.figures
+    def _count(self) -> None:
+        figures, ordered = self.figures, sorted(self._latencies)
+        begin, end = self._window
+        figures.seconds = end - begin
+        figures.p50_milliseconds = percentile(ordered, 0.50) * 1000
+        figures.p95_milliseconds = percentile(ordered, 0.95) * 1000
+        figures.p99_milliseconds = percentile(ordered, 0.99) * 1000
 
 
 def main() -> None:
     """Read a plan from standard input; say begin, end, and the figures on standard output."""
-    plan = Plan(**json.load(sys.stdin))
+    told: dict[str, Any] = json.load(sys.stdin)
     gc.disable()  # nothing here makes cycles, and a pause would be blamed on the server
-    try:
-        import uvloop
-    except ImportError:
-        loop_factory = None
-    else:
-        loop_factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        figures = runner.run(_carry_out(plan))
-    print(json.dumps(asdict(figures)), flush=True)
+    print(json.dumps(asdict(Run(Plan(**told)).carry_out())), flush=True)
 
 
 if __name__ == "__main__":

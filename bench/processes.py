@@ -14,10 +14,11 @@ import httpx
 
 from bench.machine import ROOT
 from bench.place import Place
+from bench.server import HEALTHCHECK_SECONDS
 from lastro.simulator.app import MOUNTED_AT
 
 HOST = "127.0.0.1"
-_SECONDS_TO_START = 30.0
+_SECONDS_TO_START = 120.0
 _SECONDS_TO_STOP = 20.0
 _LASTRO = ("-c", "from lastro.cli import main; main()")
 
@@ -36,18 +37,39 @@ def free_port() -> int:
 
 @contextmanager
 def server(
-    place: Place, database: str, *, processes: int, network_port: int | None = None, in_process_directory: bool = False
+    place: Place,
+    database: str,
+    *,
+    processes: int,
+    port: int | None = None,
+    network_port: int | None = None,
+    in_process_network: bool = False,
 ) -> Iterator[tuple[int, int]]:
     """The API, with everything on that is on by default. Gives its process id and its port."""
-    port = free_port()
+    port = port or free_port()
     metrics = place.scratch / f"metrics-{port}"
     metrics.mkdir()
     surroundings = _settings(place, database, port, network_port)
     if processes > 1:
         surroundings["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-    program = ("-m", "bench.server") if in_process_directory else (*_LASTRO, "serve")
+    program = ("-m", "bench.server") if in_process_network else (*_LASTRO, "serve")
     with _running(place, "server", (*program, "--processes", str(processes)), surroundings) as process:
         _wait(process, f"http://{HOST}:{port}/health/ready", place.scratch / "server.log")
+        yield process.pid, port
+
+
+@contextmanager
+def plain(place: Place, database: str, application: str, *, processes: int) -> Iterator[tuple[int, int]]:
+    """An application under uvicorn as it comes, without its access log. Gives its process id and its port."""
+    port = free_port()
+    options = (
+        *("--host", HOST, "--port", str(port), "--workers", str(processes), "--no-access-log"),
+        *("--timeout-worker-healthcheck", str(HEALTHCHECK_SECONDS)),
+    )
+    surroundings = _settings(place, database, port, None)
+    program = ("-m", "uvicorn", application, *options)
+    with _running(place, "peer", program, surroundings) as process:
+        _wait(process, f"http://{HOST}:{port}/openapi.json", place.scratch / "peer.log")
         yield process.pid, port
 
 
@@ -64,10 +86,11 @@ def network(place: Place, database: str, book: str, deliver_to_port: int) -> Ite
 
 
 @contextmanager
-def worker(place: Place, database: str, network_port: int) -> Iterator[int]:
-    """`lastro worker`. Gives its process id."""
+def worker(place: Place, database: str, network_port: int | None = None) -> Iterator[int]:
+    """`lastro worker`; without the port of a network, with one in the process. Gives its process id."""
     surroundings = _settings(place, database, free_port(), network_port)
-    with _running(place, "worker", (*_LASTRO, "worker"), surroundings) as process:
+    program = ("-m", "bench.worker") if network_port is None else (*_LASTRO, "worker")
+    with _running(place, "worker", program, surroundings) as process:
         yield process.pid
 
 

@@ -1,196 +1,154 @@
-"""Medians over rounds, ratios within a round, one table: on the screen, in results.json and in RESULTS.md."""
+"""Medians over rounds and the bars, in results.json; RESULTS.md and the screen are made of what stands there."""
 
 import json
-import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.rounds import Row
+from bench import growth_report, tables
+from bench.bars import BARS, judged, shown
+from bench.figures import median
+from bench.rows import Row
 
-_LIMIT = {"post_hot_64": "pgbench_hot"}
-_RATED = ("post_1", "post_16", "post_64", "post_hot_64", "post_network_64", "post_settling_64", "settle")
-_PARTIES = ("python", "worker", "postgres", "simulator", "load")
+Document = dict[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of the table: medians of its rounds, each figure for itself."""
-
-    name: str
-    label: str
-    per_second: float
-    slowest_per_second: float
-    fastest_per_second: float
-    p50_milliseconds: float | None
-    p95_milliseconds: float | None
-    p99_milliseconds: float | None
-    cpu_milliseconds: Mapping[str, float]
-    other_cores: float
-    limit_ratio: float | None
-    unexpected: Mapping[str, int]
-    flaws: Sequence[str]
-    books_checked: bool
+_RATED = {
+    "pgbench_spread": ("post_", "peer_", "open_", "overload", "settle", "all_at_once"),
+    "pgbench_hot": ("post_1p_hot_", "post_2p_hot_"),
+    "pgbench_credit_hot": ("receive_hot_",),
+}
+_UNRATED = ("post_code_",)
 
 
-def lines(rounds: Sequence[Sequence[Row]]) -> list[Line]:
-    """The table. A row that is flawed in any round keeps its name and loses its figures."""
-    return [_line([each for rows in rounds for each in rows if each.name == row.name], rounds) for row in rounds[0]]
+def lines(rounds: Sequence[Sequence[Row]]) -> list[Document]:
+    """One line a row: medians of its rounds, each figure for itself. A flawed row keeps its name and its flaws."""
+    order = list(dict.fromkeys(row.name for rows in rounds for row in rows))
+    return [_line([row for rows in rounds for row in rows if row.name == name], rounds) for name in order]
 
 
-def _line(rows: Sequence[Row], rounds: Sequence[Sequence[Row]]) -> Line:
+def _line(rows: Sequence[Row], rounds: Sequence[Sequence[Row]]) -> Document:
+    flaws = [flaw for row in rows for flaw in row.flaws]
+    named: Document = {"name": rows[0].name, "label": rows[0].label, "flaws": flaws}
+    if flaws:
+        return named
+
     def middle(figure: Callable[[Row], float | None]) -> float | None:
-        values = [value for row in rows if (value := figure(row)) is not None]
-        return statistics.median(values) if values else None
+        return median([value for row in rows if (value := figure(row)) is not None])
 
     rates = [row.per_second for row in rows]
-    return Line(
-        name=rows[0].name,
-        label=rows[0].label,
-        per_second=statistics.median(rates),
-        slowest_per_second=min(rates),
-        fastest_per_second=max(rates),
-        p50_milliseconds=middle(lambda row: row.p50_milliseconds),
-        p95_milliseconds=middle(lambda row: row.p95_milliseconds),
-        p99_milliseconds=middle(lambda row: row.p99_milliseconds),
-        cpu_milliseconds={
-            party: statistics.median(row.cpu_milliseconds[party] for row in rows) for party in rows[0].cpu_milliseconds
+    return named | {
+        "per_second": median(rates),
+        "slowest_per_second": min(rates),
+        "fastest_per_second": max(rates),
+        "p50_milliseconds": middle(lambda row: row.p50_milliseconds),
+        "p95_milliseconds": middle(lambda row: row.p95_milliseconds),
+        "p99_milliseconds": middle(lambda row: row.p99_milliseconds),
+        "cpu_milliseconds": {
+            party: median([row.cpu_milliseconds[party] for row in rows]) for party in rows[0].cpu_milliseconds
         },
-        other_cores=statistics.median(row.other_cores for row in rows),
-        limit_ratio=_limit_ratio(rows[0].name, rounds),
-        unexpected=sum((Counter(row.unexpected) for row in rows), Counter()),
-        flaws=[flaw for row in rows for flaw in row.flaws],
-        books_checked=all(row.books_checked for row in rows),
-    )
+        "other_cores": middle(lambda row: row.other_cores),
+        "limit_ratio": _limit_ratio(rows[0].name, rounds),
+        "also": {what: median([row.also[what] for row in rows]) for what in rows[0].also},
+        "unexpected": dict(sum((Counter(row.unexpected) for row in rows), Counter[str]())),
+        "books_checked": all(row.books_checked for row in rows),
+    }
 
 
 def _limit_ratio(name: str, rounds: Sequence[Sequence[Row]]) -> float | None:
     """How it compares with pgbench of the same round; the median of the rounds."""
-    if name not in _RATED:
-        return None
-    limit = _LIMIT.get(name, "pgbench_spread")
-    ratios = []
-    for rows in rounds:
-        by_name = {row.name: row for row in rows}
-        if by_name[limit].flaws:
-            return None
-        ratios.append(by_name[name].per_second / by_name[limit].per_second)
-    return statistics.median(ratios)
+    limit = _limit_of(name)
+    sound = [{row.name: row.per_second for row in rows if not row.flaws} for rows in rounds]
+    return median([rates[name] / rates[limit] for rates in sound if limit in rates and name in rates and rates[limit]])
 
 
-def table(found: Sequence[Line]) -> str:
-    """Markdown that also reads well on a screen."""
-    head = (
-        "",
-        "a second",
-        "÷ pgbench",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-        "CPU ms: Python",
-        "Postgres",
-        "load",
-        "not 2xx",
-        "other cores",
-    )
-    cells = [head, *(_cells(line) for line in found)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    rows = ["| " + " | ".join(_padded(row, widths)) + " |" for row in cells]
-    rule = "|" + "|".join("-" * (width + 1) + ("-" if not column else ":") for column, width in enumerate(widths)) + "|"
-    return "\n".join((rows[0], rule, *rows[1:]))
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-
-
-def _cells(line: Line) -> tuple[str, ...]:
-    if line.flaws:
-        return (f"{line.label}: THE BOOKS DO NOT BALANCE", *("–" for _ in range(10)))
-    cpu = line.cpu_milliseconds
-    python = [f"{cpu[party]:.3f}" for party in ("python", "worker") if party in cpu]
-    if "simulator" in cpu:
-        python.append(f"({cpu['simulator']:.3f})")
-    return (
-        line.label,
-        f"{line.per_second:,.0f}",
-        _number(line.limit_ratio, 2),
-        _number(line.p50_milliseconds, 1),
-        _number(line.p95_milliseconds, 1),
-        _number(line.p99_milliseconds, 1),
-        " + ".join(python) or "–",
-        _number(cpu.get("postgres"), 3),
-        _number(cpu.get("load"), 3),
-        str(sum(line.unexpected.values())),
-        f"{line.other_cores:.2f}",
-    )
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def derived(found: Sequence[Line]) -> dict[str, float]:
-    """Ratios between rows of the same run that a later change may be held to."""
-    # A window so short that nothing was answered in it has no ratios.
-    by_name = {line.name: line for line in found if not line.flaws and line.per_second}
-    post, limit = by_name.get("post_64"), by_name.get("pgbench_spread")
-    ratios: dict[str, float] = {}
-    if post and post.p50_milliseconds and post.p99_milliseconds:
-        ratios["p99 ÷ p50 at 64 connections"] = post.p99_milliseconds / post.p50_milliseconds
-    if post and "post_16" in by_name:
-        ratios["payments a second at 64 ÷ at 16 connections"] = post.per_second / by_name["post_16"].per_second
-    if post and "post_hot_64" in by_name:
-        ratios["payments a second on one account ÷ spread"] = by_name["post_hot_64"].per_second / post.per_second
-    if post and limit and limit.cpu_milliseconds.get("postgres"):
-        used = post.cpu_milliseconds["python"] + post.cpu_milliseconds["postgres"]
-        ratios["(Python + Postgres) CPU of a payment ÷ Postgres CPU of pgbench's"] = (
-            used / limit.cpu_milliseconds["postgres"]
-        )
-    if post and "settle" in by_name:
-        ratios["settled by one worker ÷ accepted, a second"] = by_name["settle"].per_second / post.per_second
-    return ratios
-
-
-def document(conditions: Mapping[str, Any], rounds: Sequence[Sequence[Row]], found: Sequence[Line]) -> dict[str, Any]:
-    """All of it, for machines. A flawed row keeps its flaws and nothing else."""
-    shown = [asdict(line) if not line.flaws else {"name": line.name, "flaws": line.flaws} for line in found]
-    raw = [
-        [asdict(row) if not row.flaws else {"name": row.name, "flaws": row.flaws} for row in rows] for rows in rounds
+def _limit_of(name: str) -> str:
+    """The most particular prefix decides; some rows write something else than pgbench does."""
+    found = [
+        (len(prefix), limit)
+        for limit, prefixes in _RATED.items()
+        for prefix in prefixes
+        if name.startswith(prefix) and not name.startswith(_UNRATED)
     ]
-    return {"conditions": conditions, "rows": shown, "ratios": derived(found), "rounds": raw}
+    return max(found)[1] if found else ""
 
 
-def page(conditions: Mapping[str, Any], found: Sequence[Line]) -> str:
+def document(conditions: Mapping[str, Any], rounds: Sequence[Sequence[Row]]) -> Document:
+    """The main table for machines, with each round of it."""
+    raw = [[kept(row) for row in rows] for rows in rounds]
+    return {
+        "conditions": dict(conditions),
+        "rows": lines(rounds),
+        "bars": shown(judged(BARS, rounds)),
+        "rounds": raw,
+    }
+
+
+def kept(row: Row) -> Document:
+    if row.flaws:
+        return {"name": row.name, "flaws": row.flaws}
+    return asdict(row)
+
+
+def bars_of(results: Document) -> list[Document]:
+    """All bars of all that was measured, whenever."""
+    growth = results.get("growth")
+    soak = results.get("soak")
+    return [
+        *results.get("bars", []),
+        *(growth_report.bars(growth) if growth else []),
+        *(soak["bars"] if soak else []),
+    ]
+
+
+def page(results: Document) -> str:
     """RESULTS.md."""
-    facts = "\n".join(f"* {name}: {value}" for name, value in conditions.items())
-    ratios = "\n".join(f"* {name}: {value:.2f}" for name, value in derived(found).items())
-    return f"""# Results of `python -m bench`
-
-{table(found)}
-
-{ratios}
-
-How to read it. Load generator, Python and Postgres share the cores. Each figure is the median of the rounds; the
-ratio to pgbench is taken within a round: spread rows to pgbench spread, the row on one account to pgbench on one
-account. pgbench writes the same rows, one transaction a payment, and does nothing else. Connections are a closed loop,
-so percentiles are those of clients that wait. Unless a row says "DICT over HTTP", the payee is found in the process by
-a labelled directory (bench/server.py). CPU is processor time per operation; of Python, server + worker
-(and the simulator's in brackets). "Other cores" is how many cores were busy with what is not part of the run: above
-0.2, trust the processor time and not the rates, and least of all a rate's ratio to pgbench, whose 32 processes win
-against one of Python wherever there is not enough for all. After each row that pays, the books are checked; a row
-whose books do not balance has no figure.
-
-{facts}
-"""
+    parts = ["# Results of `make bench`"]
+    if bars := bars_of(results):
+        parts += ["## What it must reach", tables.bars(bars)]
+    if "rows" in results:
+        parts += ["## The table", tables.rows(results["rows"]), *_beside(results["rows"]), HOW_TO_READ]
+        parts.append(_facts(results["conditions"]))
+    if "growth" in results:
+        parts += ["## Growth", growth_report.page(results["growth"])]
+    if "soak" in results:
+        parts += ["## Memory", tables.soak(results["soak"]), _facts(results["soak"]["conditions"])]
+    return "\n\n".join(parts) + "\n"
 
 
-def write(directory: Path, conditions: Mapping[str, Any], rounds: Sequence[Sequence[Row]]) -> None:
-    """results.json and RESULTS.md."""
-    found = lines(rounds)
-    content = json.dumps(document(conditions, rounds, found), indent=1, ensure_ascii=False)
+def _beside(found: Sequence[Document]) -> list[str]:
+    """What some rows tell besides."""
+    told = [
+        f"* {line['label']}: " + ", ".join(f"{what} {value:,.0f}" for what, value in line["also"].items())
+        for line in found
+        if line.get("also")
+    ]
+    return ["\n".join(told)] if told else []
+
+
+def _facts(conditions: Mapping[str, Any]) -> str:
+    return "\n".join(f"* {name}: {value}" for name, value in conditions.items())
+
+
+HOW_TO_READ = """How to read it. Load generator, Python and Postgres share the cores. Each figure is the median of the
+rounds; ratios are taken within a round, and rows of one account are compared with pgbench on one account. pgbench
+writes the same rows, one transaction each, and does nothing else. The ORM peer is bench/peer.py: the same endpoint by
+the textbook, served by the same number of processes. Rows are closed loops, whose percentiles are those of clients that
+wait, unless they say "open loop": there requests are due at a constant rate, and a latency counts from the moment that
+its request was due. Unless a row says "over HTTP", the network is in the process (bench/adapter.py): the payee is found
+there, and a settlement is answered at once. CPU is processor time per operation; of Python, server + worker, and the
+simulator's in brackets. "Other cores" is how many cores were busy with what is not part of the run: above 0.2, trust
+the processor time and not the rates. After each row that writes, sums and counts are checked, and after each database
+`lastro check`; a row whose books do not balance has no figure."""
+
+
+def write(directory: Path, section: Mapping[str, Any]) -> Document:
+    """Put a section into results.json, leave the others, and make RESULTS.md of all of them."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "results.json").write_text(content + "\n")
-    (directory / "RESULTS.md").write_text(page(conditions, found))
+    file = directory / "results.json"
+    known: Document = json.loads(file.read_text()) if file.exists() else {}
+    results = {**known, **section}
+    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    (directory / "RESULTS.md").write_text(page(results))
+    return results

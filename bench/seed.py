@@ -22,6 +22,9 @@ from lastro.kyc.models import KycFile
 from lastro.kyc.resources import file_id
 from lastro.kyc.states import KycStatus
 from lastro.ledger.book import Holdings
+from lastro.pix.keys import resources as keys
+from lastro.pix.keys.models import PixKeyRow
+from lastro.pix.keys.states import KeyStage
 from lastro.pix.parties import packed
 from lastro.pix.transfers import resources as transfers
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
@@ -44,27 +47,39 @@ PROVIDER = UUID("550e8400-e29b-41d4-a716-446655440001")
 FUNDS = Money(10_000_000_00)  # of each account: the hot one must outlast the run
 PAYMENT = Money(1_00)
 
-_SENDER = Party(
+SENDER = Party(
     "Maria Souza", TaxId.parse("39053344705"), BankAccount.parse("60701190", "0001", "54321-0", AccountType.CHECKING)
 )
 RECIPIENT = PixKey.parse(KeyType.CPF, "12345678909")
 PAYEE = Party(
     "João Silva", TaxId.parse("12345678909"), BankAccount.parse("18236120", "0001", "98765-4", AccountType.CHECKING)
 )
+ACCOUNT_TYPE = "CACC"  # CHECKING, as the network says it
 RECIPIENT_SINCE = datetime(2023, 6, 15, 10, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class _Funded:
-    """One account and the Pix that funded it."""
+    """One account, its key, and the Pix that funded it."""
 
     account: Account
+    key: PixKeyRow
     transfer: PixTransfer
 
 
 def account_id(number: int) -> UUID:
     """The id of an account, from 0 to ACCOUNTS - 1; `bench.ceiling` computes the same in SQL."""
     return UUID(int=first_id_at(AT).int + number)
+
+
+def account_number(number: int) -> tuple[str, str]:
+    """Branch and number of an account, from 0 to ACCOUNTS - 1."""
+    return "0001", f"{100_000 + number}-{number % 10}"
+
+
+def document(number: int) -> str:
+    """The tax id of an account's holder. The hot account is a company's: DICT lets those ask more at once."""
+    return "11444777000161" if number == 0 else _cpf(100_000_000 + number)
 
 
 async def seed_bank(url: str, pepper: bytes) -> str:
@@ -128,18 +143,34 @@ def _funded(number: int) -> _Funded:
         tenant_id=TENANT,
         provider_id=PROVIDER,
         holder_name=f"Cliente {number:05}",
-        holder_document=_cpf(100_000_000 + number),
-        holder_document_type=TaxId.parse(_cpf(100_000_000 + number)).kind,
+        holder_document=document(number),
+        holder_document_type=TaxId.parse(document(number)).kind,
         type=AccountType.CHECKING,
         status=AccountStatus.ACTIVE,
-        branch="0001",
-        account_number=f"{100_000 + number}-{number % 10}",
+        branch=account_number(number)[0],
+        account_number=account_number(number)[1],
         currency="BRL",
         extra=None,
         version=2,
         created_at=AT,
         updated_at=AT,
         closed_at=None,
+    )
+    key = PixKeyRow(
+        account_id=account.id,
+        id=UUID(int=first_id_at(AT + timedelta(seconds=5)).int + number),
+        tenant_id=TENANT,
+        provider_id=PROVIDER,
+        type=KeyType.EVP,
+        value=str(UUID(int=number, version=4)),
+        holder_name=account.holder_name,
+        stage=KeyStage.ACTIVE,
+        registration_id=UUID(int=first_id_at(AT + timedelta(seconds=6)).int + number),
+        failure_reason=None,
+        activated_at=AT,
+        version=2,
+        created_at=AT,
+        updated_at=AT,
     )
     transfer = PixTransfer(
         account_id=account.id,
@@ -149,16 +180,16 @@ def _funded(number: int) -> _Funded:
         amount=FUNDS,
         refunded=Money(0),
         status=TransferStatus.COMPLETED,
-        e2e_id=EndToEndId.new(_SENDER.account.ispb, AT),
+        e2e_id=EndToEndId.new(SENDER.account.ispb, AT),
         txid=None,
         key=None,
         description=None,
-        payer=_SENDER,
+        payer=SENDER,
         version=1,
         created_at=AT,
         updated_at=AT,
     )
-    return _Funded(account, transfer)
+    return _Funded(account, key, transfer)
 
 
 def _tables(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[Any, ...]]]]:
@@ -167,6 +198,7 @@ def _tables(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[An
     columns += " account_number currency version created_at updated_at"
     yield "accounts", columns, [tuple(getattr(each.account, name) for name in columns.split()) for each in funded]
     yield from _approvals(funded)
+    yield from _keys(funded)
     columns = "provider_id holder_document account_id"
     yield "open_accounts", columns, [(PROVIDER, each.account.holder_document, each.account.id) for each in funded]
     columns = "provider_id branch account_number account_id"
@@ -189,6 +221,19 @@ def _approvals(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple
     yield "kyc_submissions", columns, submissions
 
 
+def _keys(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[Any, ...]]]]:
+    """Each account has a key to be paid under, as codes need one."""
+    columns = "account_id id tenant_id provider_id holder_name stage registration_id activated_at version"
+    columns += " created_at updated_at"
+    rows = [(*(getattr(each.key, name) for name in columns.split()), each.key.type, each.key.value) for each in funded]
+    yield "pix_keys", f"{columns} key_type key_value", rows
+    yield (
+        "key_holders",
+        "key_value account_id key_id",
+        [(each.key.value, each.account.id, each.key.id) for each in funded],
+    )
+
+
 def _history(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[Any, ...]]]]:
     """How the money came: message, transfer, movement, news."""
     columns = "end_to_end_id kind provider_id account_id reference amount_centavos created_at"
@@ -198,7 +243,7 @@ def _history(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[A
     ]
     yield "inbox", columns, inbox
     columns = "account_id id tenant_id provider_id amount_centavos status e2e_id payer version created_at updated_at"
-    sender = json.dumps(packed(_SENDER), ensure_ascii=False)
+    sender = json.dumps(packed(SENDER), ensure_ascii=False)
     same = (sender, 1, AT, AT)
     received = [
         (each.account.id, each.transfer.id, TENANT, PROVIDER, FUNDS.centavos, "COMPLETED", each.transfer.e2e_id, *same)
@@ -223,6 +268,7 @@ def _events(each: _Funded) -> Iterator[tuple[Any, ...]]:
     told = (
         ("account.kyc.approved", file.id, 3, kyc.resource(account, file, [])),
         ("account.activated", account.id, 2, accounts.resource(account, empty)),
+        ("pix.key.activated", each.key.id, 2, keys.resource(each.key, now=AT)),
         ("pix.transfer.received", transfer.id, 1, transfers.resource(transfer)),
     )
     for place, (kind, resource_id, resource_version, resource) in enumerate(told):

@@ -2,22 +2,22 @@
 -- wrk passes no body through its command line, and gives percentiles to scripts alone.
 local head, path, method = os.getenv("BENCH_HEAD"), os.getenv("BENCH_PATH"), os.getenv("BENCH_METHOD")
 local body = os.getenv("BENCH_BODY")
-local accounts = {}
+local subjects = {}
 
 function init(_)
   math.randomseed(tonumber(os.getenv("BENCH_SEED")))
-  for account in io.lines(os.getenv("BENCH_ACCOUNTS")) do accounts[#accounts + 1] = account end
+  for subject in io.lines(os.getenv("BENCH_SUBJECTS")) do subjects[#subjects + 1] = subject end
   for name, value in string.gmatch(head, "([^:\n]+): ([^\n]+)\n") do wrk.headers[name] = value end
 end
 
 function request()
-  local account = accounts[math.random(#accounts)]
-  if method == "POST" then
+  local subject = subjects[math.random(#subjects)]
+  if wrk.headers["idempotency-key"] then
     wrk.headers["idempotency-key"] = string.format("%08x%08x%08x%08x",
       math.random(0, 2147483647), math.random(0, 2147483647), math.random(0, 2147483647), math.random(0, 2147483647))
   end
-  local filled = body ~= "" and string.gsub(body, "{account}", account) or nil
-  return wrk.format(method, (string.gsub(path, "{account}", account)), wrk.headers, filled)
+  local filled = body ~= "" and string.gsub(body, "{subject}", subject) or nil
+  return wrk.format(method, (string.gsub(path, "{subject}", subject)), wrk.headers, filled)
 end
 
 function done(summary, latency, _)

@@ -1,0 +1,33 @@
+"""`lastro worker`, with one difference: the network is in the process (bench/adapter.py)."""
+
+import asyncio
+import signal
+
+from bench.adapter import adapters
+from lastro import logs
+from lastro.settings import Settings
+from lastro.wiring import build
+from lastro.worker import Worker
+
+
+async def _work(settings: Settings) -> None:
+    house = build(settings, adapters=adapters(settings))
+    working = Worker(house.bank, settings.database_url)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, working.stop)
+    try:
+        await working.run()
+    finally:
+        await house.close()
+
+
+def main() -> None:
+    """Work until SIGTERM."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    asyncio.run(_work(settings))
+
+
+if __name__ == "__main__":
+    main()
