@@ -118,7 +118,7 @@ def pay_one() -> str:
         key_type=RECIPIENT.kind.value,
         key=RECIPIENT.value,
         ispb=ISPB,
-        answer=resources.accepted(ready).model_dump_json(by_alias=True),
+        answer=resources.accepted(ready),
         placeholder=ready.id,
         payer=json.dumps(packed(_PAYER), ensure_ascii=False),
         payee=json.dumps(packed(PAYEE), ensure_ascii=False),

@@ -175,7 +175,7 @@ def _answer() -> str:
         created_at=_MOMENT,
         attempt=None,
     )
-    return _template(resources.accepted(ready).model_dump_json(by_alias=True))
+    return _template(resources.accepted(ready))
 
 
 _BALANCES = f"""

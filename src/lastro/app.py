@@ -1,6 +1,5 @@
 """Puts the routes together behind the gate, and installs the error map."""
 
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -15,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
-from lastro import logs, metrics
+from lastro import logs, metrics, runtime
 from lastro.accounts.router import router as accounts
 from lastro.bank import Bank
 from lastro.errors import BankError, Internal, MethodNotAllowed, NotFound, Unavailable, Validation
@@ -95,20 +94,13 @@ def _lifespan(house: House) -> Callable[[Any], Any]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await house.open()
-        freeze()
+        runtime.freeze()
         try:
             yield
         finally:
             await house.close()
 
     return lifespan
-
-
-def freeze() -> None:
-    """What is in memory now stays: the collector need not walk it again. Cuts the slowest answers to a third."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1_000)
 
 
 def _add_health(app: FastAPI, bank: Bank, checks: Checks | None) -> None:

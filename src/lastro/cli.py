@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 
-from lastro import logs
+from lastro import logs, runtime
 from lastro.auth.permissions import Permission
 from lastro.errors import BankError, SetupError
 from lastro.settings import Settings
@@ -98,7 +98,7 @@ def worker() -> None:
     logs.configure(settings.log_level)
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, settings.host)
-    asyncio.run(_work(settings))
+    runtime.run(_work(settings))
 
 
 async def _work(settings: Settings) -> None:
@@ -110,6 +110,7 @@ async def _work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, working.stop)
+    runtime.freeze()
     try:
         await working.run()
     finally:

@@ -57,6 +57,8 @@ _NOT_NOW = {
     "25P03",  # idle_in_transaction_session_timeout
 }
 
+CONNECTIONS_FOR_SETS = 4
+
 OVERTAKEN = "LA001"
 """Our own SQLSTATE, raised by functions: another transaction was faster, and nothing is written."""
 
@@ -123,31 +125,16 @@ class Found(Generic[Row]):
 
 
 class Database:
-    """The pool of one process. Every connection serves under the application's role, with a limit on every wait."""
+    """The pools of one process. Every connection serves under the application's role, with a limit on every wait.
+
+    Work that comes in sets has connections of its own, so that nobody's long list stands in a payment's way.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=3,
-            pool_use_lifo=True,
-            hide_parameters=True,  # they are people's documents and keys; errors are logged
-            json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
-            connect_args={
-                "timeout": 5,
-                "command_timeout": 15,
-                "server_settings": {
-                    "role": APPLICATION_ROLE,
-                    "application_name": "lastro",
-                    "timezone": "UTC",
-                    "lock_timeout": "2s",
-                    "statement_timeout": "5s",
-                    "idle_in_transaction_session_timeout": "10s",
-                    "jit": "off",
-                },
-            },
-        )
+        self.engine = _engine(url, pool_size)
+        # For `call`: sets are looked up by index, whatever their size, so one plan does for all. Planning anew, which
+        # Postgres prefers for arrays, costs more than carrying out.
+        self._sets = _engine(url, CONNECTIONS_FOR_SETS, plan_cache_mode="force_generic_plan", enable_seqscan="off")
         # The same connections, without BEGIN and COMMIT: what is one statement costs one trip.
         self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -197,7 +184,7 @@ class Database:
         Overtaken when a function of ours says so.
         """
         with _told():
-            async with self.engine.connect() as connection:
+            async with self._sets.connect() as connection:
                 driver = await _driver_of(connection)
                 return await driver.fetch(statement, *arguments)
 
@@ -210,6 +197,7 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
+        await self._sets.dispose()
 
 
 @contextmanager
@@ -220,9 +208,35 @@ def _told() -> Iterator[None]:
     except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if means_not_now(error):
             raise _unavailable() from error
-        if getattr(error, "sqlstate", None) == OVERTAKEN:
+        if getattr(getattr(error, "orig", error), "sqlstate", None) == OVERTAKEN:
             raise Overtaken from error
         raise
+
+
+def _engine(url: str, pool_size: int, **settings: str) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=3,
+        pool_use_lifo=True,
+        hide_parameters=True,  # they are people's documents and keys; errors are logged
+        json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 15,
+            "server_settings": {
+                "role": APPLICATION_ROLE,
+                "application_name": "lastro",
+                "timezone": "UTC",
+                "lock_timeout": "2s",
+                "statement_timeout": "5s",
+                "idle_in_transaction_session_timeout": "10s",
+                "jit": "off",
+                **settings,
+            },
+        },
+    )
 
 
 async def _driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":

@@ -13,14 +13,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lastro import demo, logs
-from lastro.app import create_app, freeze, serving
+from lastro import demo, logs, runtime
+from lastro.app import create_app, serving
 from lastro.bank import Bank
 from lastro.clock import Clock
 from lastro.embedded import Postgres, postgres
@@ -85,16 +84,7 @@ def run(port: int, data_dir: Path, *, fresh: bool) -> None:
             docs=True,
         )
         logs.configure(settings.log_level)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, cluster, listener, started_at))
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:  # Windows
-        return None
-    return uvloop.new_event_loop
+        runtime.run(_serve(settings, cluster, listener, started_at))
 
 
 def _listen(port: int) -> socket.socket:
@@ -190,7 +180,7 @@ async def _serve(settings: Settings, cluster: Postgres, listener: socket.socket,
             pepper = settings.token_pepper.get_secret_value().encode()
             await demo.seed(living.bank, pepper, f"http://{HOST}:{settings.port}{MOUNTED_AT}")
             living.demo_is_there = True
-            freeze()
+            runtime.freeze()
             _greet(settings.port, time.monotonic() - started_at)
             await serving_task
         finally:

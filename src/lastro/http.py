@@ -19,12 +19,10 @@ from lastro.jsonapi.document import BASE_PATH
 from lastro.jsonapi.errors import JSON, STATUS, body_of, headers_of, validation
 
 
-class ApiRoute(APIRoute):
-    """A route of the API: the token and the permission first, then the parameters, then the body, strictly.
+class LeanRoute(APIRoute):
+    """A route that runs by itself: FastAPI describes it, and does not solve its signature anew for each request.
 
-    FastAPI describes it, and is not asked again: solving a signature anew for each request costs as much as a payment.
-    A handler may take what `_Places` knows, and returns a document, a Response or nothing. Whatever a client did wrong
-    is answered here; what is nobody's fault but ours is left to the gate.
+    Whatever a client did wrong is answered here; what is nobody's fault but ours is left to the gate.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -47,8 +45,7 @@ class ApiRoute(APIRoute):
         if self.permission is not None:
             caller = await bank.tokens.caller_of(request.headers.getlist("authorization"))
             caller.demand(self.permission)
-        check_parameters(request, any_allowed=bool(self.dependant.query_params))
-        await parse(request, takes_body=self.body_field is not None)
+        await self._take_in(request)
         arguments = self._validated(request)
         response = None
         if places.bank is not None:
@@ -63,6 +60,9 @@ class ApiRoute(APIRoute):
             arguments[places.response] = response = Response()
         said = await self.endpoint(**arguments)
         return said if isinstance(said, Response) else _written(said, self.status_code or 200, response)
+
+    async def _take_in(self, request: StrictRequest) -> None:
+        """What must be so before anything is validated."""
 
     def _validated(self, request: StrictRequest) -> dict[str, Any]:
         """Path, parameters and body, with all their flaws at once. Raises Validation."""
@@ -80,6 +80,20 @@ class ApiRoute(APIRoute):
         if findings:
             raise validation(findings)
         return values
+
+
+class ApiRoute(LeanRoute):
+    """A route of the API: the token and the permission first, then the parameters, then the body, strictly.
+
+    FastAPI describes it, and is not asked again: solving a signature anew for each request costs as much as a payment.
+    A handler may take what `_Places` knows, and returns a document, a Response or nothing. Whatever a client did wrong
+    is answered here; what is nobody's fault but ours is left to the gate.
+    """
+
+    async def _take_in(self, request: StrictRequest) -> None:
+        """Parameters and body, as far as no model sees them. Raises Validation, UnsupportedMediaType."""
+        check_parameters(request, any_allowed=bool(self.dependant.query_params))
+        await parse(request, takes_body=self.body_field is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
@@ -25,6 +24,7 @@ _PERSONAL = re.compile(
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request that is being answered, fit to be read by anybody: every line says which."""
 
+_stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
@@ -61,7 +61,7 @@ def configure(level: str = "info") -> None:
         processors=[
             _add_request_id,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             structlog.processors.format_exc_info,
             _mask,
             structlog.processors.JSONRenderer(lambda event, **_: _encode(event)),
@@ -87,7 +87,7 @@ def answered(method: str, route: str, status: int, seconds: float) -> None:
         _Lines.of_requests.write(
             f'{{"part":"http","method":"{method}","route":"{route}","status":{status},'
             f'"milliseconds":{seconds * 1000:.1f},"event":"answered","request_id":"{REQUEST_ID.get()}",'
-            f'"level":"info","timestamp":"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}}\n'
+            f'"level":"info","timestamp":"{_stamp(None, "", {})["timestamp"]}"}}\n'
         )
 
 

@@ -78,7 +78,9 @@ class Settings(BaseSettings):
     dict_category: Literal["A", "B", "C", "D", "E", "F", "G", "H"] = Field(
         default="B", description="The participant's category at the Central Bank, which says how much it may ask DICT."
     )
-    pool_size: int = Field(default=10, ge=2, le=100, description="Database connections of one process.")
+    pool_size: int = Field(
+        default=10, ge=2, le=100, description="Database connections of one process, besides four for sets."
+    )
     docs: bool = Field(default=False, description="Serve /docs and /openapi.json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     pix_hosts: str = Field(default="", description="Hosts, with commas, where charges of Pix codes may be fetched.")

@@ -5,21 +5,21 @@ from collections import defaultdict
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from lastro.http import ApiRoute
+from lastro.http import LeanRoute
 
 
 class Switchboard:
     """Wraps the application. FastAPI would try one route after the other, behind six layers of middleware.
 
-    Unknown paths and methods, health, documentation and the network's door are FastAPI's.
+    Unknown paths and methods, health, documentation are FastAPI's.
     """
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
-        self._whole: dict[tuple[str, str], ApiRoute] = {}
-        self._with_ids: defaultdict[tuple[str, int], list[ApiRoute]] = defaultdict(list)
+        self._whole: dict[tuple[str, str], LeanRoute] = {}
+        self._with_ids: defaultdict[tuple[str, int], list[LeanRoute]] = defaultdict(list)
         for route in app.routes:
-            if isinstance(route, ApiRoute):
+            if isinstance(route, LeanRoute):
                 for method in route.methods or ():
                     if route.param_convertors:
                         self._with_ids[method, route.path.count("/")].append(route)
@@ -35,7 +35,7 @@ class Switchboard:
                 return
         await self._app(scope, receive, send)
 
-    def _route(self, scope: Scope) -> ApiRoute | None:
+    def _route(self, scope: Scope) -> LeanRoute | None:
         method, path = scope["method"], scope["path"]
         route = self._whole.get((method, path))
         if route is not None:

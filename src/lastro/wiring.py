@@ -108,7 +108,7 @@ def build(
         images=Isolated(Path(limited.__file__)),
         preparing=_till("preparing", lambda asked, _: prepare(db, asked, reservations), _identity),
         sending=_till("sending", lambda ready, again: sending.accept(db, ready, again=again), _identity),
-        receiving=_till("receiving", _in_transaction(db, receiving.accept), lambda arrival: arrival.pix.end_to_end_id),
+        receiving=_till("receiving", lambda told, _: receiving.accept(db, told), lambda each: each.pix.end_to_end_id),
         metering=_till("metering", _in_transaction(db, metered), lambda _order: None),
         consequences=Consequences(renamed=kyc.renamed, closed=keys.close_account),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),

@@ -31,8 +31,7 @@ async def promise(quiet: House, *references: UUID) -> None:
 
 
 async def claim(quiet: House, worker: int = 1, low_water: int = 0) -> list[Claimed]:
-    async with quiet.bank.db.transaction() as tx:
-        return await queue.claim(tx, worker=worker, low_water=low_water)
+    return await queue.claim(quiet.bank.db, worker=worker, low_water=low_water)
 
 
 async def one(quiet: House, sql: str) -> object:
@@ -177,8 +176,9 @@ async def test_a_promise_that_commits_late_is_not_left_below_the_mark(quiet: Hou
 
 async def test_the_mark_rises_over_an_empty_outbox_and_misses_nothing(quiet: House) -> None:
     await promise(quiet, uuid4())
+    claimed = await claim(quiet)
     async with quiet.bank.db.transaction() as tx:
-        await queue.keep(tx, [each.id for each in await queue.claim(tx, worker=1, low_water=0)])
+        await queue.keep(tx, [each.id for each in claimed])
     low_water = LowWater()
     for _ in range(3):
         await look(quiet, low_water)

@@ -1,7 +1,7 @@
 """Accounts, and the two small tables that keep unique what must be unique across accounts."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index
@@ -46,6 +46,25 @@ class Account(Base):
     updated_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     approved_name: Mapped[str | None]
+
+
+class AccountFacts(NamedTuple):
+    """What is shown of an account, as one query brings it: its columns without the machinery of an entity."""
+
+    id: UUID
+    provider_id: UUID
+    holder_name: str
+    holder_document: str
+    holder_document_type: DocumentType
+    type: AccountType
+    status: AccountStatus
+    branch: str | None
+    account_number: str | None
+    currency: str
+    extra: dict[str, Any] | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
 
 
 class OpenAccount(Base):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, field_validator, model_validator
 
-from lastro.accounts.models import Account
+from lastro.accounts.models import Account, AccountFacts
 from lastro.accounts.order import UNCHANGED, Alteration, Application
 from lastro.accounts.states import AccountStatus
 from lastro.database import Found
@@ -118,14 +118,15 @@ class AccountQuery(ListQuery):
 
 NewAccountBody = Body[Kind, NewAccount]
 AccountChange = Change[Kind, AccountChanges]
+AccountResource = Resource[Kind, AccountAttributes]
 AccountDocument = Document[Kind, AccountAttributes]
 AccountCollection = Collection[Kind, AccountAttributes]
 ClosedDocument = Document[Kind, ClosedAttributes]
 
 
-def resource(account: Account, holdings: Holdings) -> Resource[Kind, AccountAttributes]:
+def resource(account: Account | AccountFacts, holdings: Holdings) -> AccountResource:
     """One account."""
-    return Resource[Kind, AccountAttributes](
+    return AccountResource(
         type="accounts",
         id=account.id,
         links=SelfLink(self=link(f"/accounts/{account.id}")),
@@ -148,7 +149,7 @@ def resource(account: Account, holdings: Holdings) -> Resource[Kind, AccountAttr
     )
 
 
-def document(account: Account, holdings: Holdings) -> AccountDocument:
+def document(account: Account | AccountFacts, holdings: Holdings) -> AccountDocument:
     """The answer about one account."""
     data = resource(account, holdings)
     return AccountDocument(data=data, links=data.links)
@@ -170,6 +171,6 @@ def listing(found: Found[Account], holdings: dict[UUID, Holdings], query: Accoun
     return collection(found, query, "/accounts", lambda account: resource(account, holdings[account.id]))
 
 
-def etag(account: Account, holdings: Holdings) -> str:
+def etag(account: Account | AccountFacts, holdings: Holdings) -> str:
     """Changes with the account's data and with its money; `If-Match` looks at the first half only."""
     return f'"{account.version}.{holdings.seq}"'

@@ -45,7 +45,7 @@ async def create(body: NewAccountBody, caller: Creator, bank: TheBank, attempt: 
 @router.get("")
 async def search(query: Annotated[AccountQuery, Query()], caller: Reader, bank: TheBank) -> AccountCollection:
     """Listar contas."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         found, holdings = await service.search(tx, caller, query)
     return resources.listing(found, holdings, query)
 
@@ -53,8 +53,7 @@ async def search(query: Annotated[AccountQuery, Query()], caller: Reader, bank: 
 @router.get("/{account_id}")
 async def get(account_id: UUID, caller: Reader, bank: TheBank, response: Response) -> AccountDocument:
     """Obter conta por ID."""
-    async with bank.db.transaction() as tx:
-        account, holdings = await service.get(tx, caller, account_id)
+    account, holdings = await service.get(bank.db, caller, account_id)
     response.headers["etag"] = resources.etag(account, holdings)
     return resources.document(account, holdings)
 

@@ -3,22 +3,26 @@
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import ColumnElement, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts import resources, rules
-from lastro.accounts.models import Account, OpenAccount
+from lastro.accounts.models import Account, AccountFacts, OpenAccount
 from lastro.accounts.order import UNCHANGED, Alteration, Application
 from lastro.accounts.states import EDGES, AccountStatus
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Consequence
-from lastro.database import Found, constraint_of, page_of
+from lastro.database import Database, Found, constraint_of, page_of
 from lastro.errors import Conflict, NotFound, PreconditionFailed
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.ledger.book import Holdings
+from lastro.values.bank_account import AccountType
+from lastro.values.money import Money
+from lastro.values.tax_id import DocumentType
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 from lastro.webhooks.announce import News, announce
@@ -89,12 +93,42 @@ async def add(
     return account
 
 
-async def get(tx: AsyncSession, caller: Caller, account_id: UUID) -> tuple[Account, Holdings]:
-    """One account of the caller's. Raises NotFound."""
-    account = (await tx.execute(owned(Account, caller).where(Account.id == account_id))).scalar_one_or_none()
-    if account is None:
+_GET = """
+SELECT a.id, a.provider_id, a.holder_name, a.holder_document, a.holder_document_type, a.type, a.status, a.branch,
+       a.account_number, a.currency, a.metadata, a.version, a.created_at, a.updated_at,
+       b.available_centavos, b.in_transit_centavos, b.seq
+  FROM accounts a JOIN balances b ON b.account_id = a.id
+ WHERE a.tenant_id = $1 AND a.id = $2
+"""
+
+
+async def get(db: Database, caller: Caller, account_id: UUID) -> tuple[AccountFacts, Holdings]:
+    """One account of the caller's, and its money, in one trip: nothing is read more often. Raises NotFound."""
+    rows = await db.call(_GET, caller.tenant_id, account_id)
+    if not rows:
         raise NotFound(NO_ACCOUNT)
-    return account, (await book.holdings(tx, [account_id]))[account_id]
+    return _facts(rows[0]), Holdings(
+        Money(rows[0]["available_centavos"]), Money(rows[0]["in_transit_centavos"]), rows[0]["seq"]
+    )
+
+
+def _facts(row: asyncpg.Record) -> AccountFacts:
+    return AccountFacts(
+        id=row["id"],
+        provider_id=row["provider_id"],
+        holder_name=row["holder_name"],
+        holder_document=row["holder_document"],
+        holder_document_type=DocumentType(row["holder_document_type"]),
+        type=AccountType(row["type"]),
+        status=AccountStatus(row["status"]),
+        branch=row["branch"],
+        account_number=row["account_number"],
+        currency=row["currency"],
+        extra=row["metadata"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
 async def search(

@@ -1,5 +1,7 @@
 """What a notification of the network makes the bank do, and what it is answered."""
 
+import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 from lastro.attempt import Overtaken
@@ -10,30 +12,42 @@ from lastro.pix.payments import conclusion as payments
 from lastro.pix.payments import returns
 from lastro.pix.refunds import conclusion as refunds
 from lastro.pix.transfers import service as transfers
-from lastro.providers.protocol import InFlight, KycReviewed, Notification, PaymentStatus, PixReceived, ReturnReceived
+from lastro.providers.protocol import (
+    InFlight,
+    KycReviewed,
+    ManyReceived,
+    Notification,
+    PaymentStatus,
+    PixReceived,
+    ReturnReceived,
+)
 from lastro.values.text import Text
 
 _NO_PAYMENT = Text("Pagamento não encontrado.", "Payment not found.")
 
 
-async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> str | None:
-    """Do what follows from a notification; says with which reason code it is refused, if it is.
+async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> Sequence[str | None]:
+    """Do what follows from a notification; says of each thing told with which reason code it is refused, if it is.
+
+    Of many, those before a failure may have taken effect: told again, they are answered as before.
 
     Raises NotFound for the status of a payment that nobody knows (yet: the network will repeat it).
     """
     match notification:
         case PixReceived():
-            return await transfers.receive(bank, provider_id, notification)
+            return [await transfers.receive(bank, provider_id, notification)]
+        case ManyReceived():
+            return await asyncio.gather(*(transfers.receive(bank, provider_id, each) for each in notification.pix))
         case PaymentStatus():
             await _conclude(bank, provider_id, notification)
-            return None
+            return [None]
         case ReturnReceived():
-            return await _take_back(bank, provider_id, notification)
+            return [await _take_back(bank, provider_id, notification)]
         case KycReviewed():
             async with bank.db.transaction() as tx:
                 refusal = await reviewing.hear(tx, provider_id, notification, now=bank.now())
             bank.doorbell.ring()  # an approval opens the account
-            return refusal
+            return [refusal]
 
 
 async def _conclude(bank: Bank, provider_id: UUID, status: PaymentStatus) -> None:

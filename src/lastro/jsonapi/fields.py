@@ -4,6 +4,8 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -53,7 +55,7 @@ def _read_amount(value: Any) -> Money:
     return amount
 
 
-def _write_amount(amount: Money) -> float:
+def write_amount(amount: Money) -> float:
     """The nearest double prints back the same two decimals for anything under R$ 100 billion (15 digits)."""
     return amount.centavos / 100
 
@@ -61,7 +63,7 @@ def _write_amount(amount: Money) -> float:
 Amount = Annotated[
     Money,
     PlainValidator(_read_amount),
-    PlainSerializer(_write_amount, return_type=float, when_used="json"),
+    PlainSerializer(write_amount, return_type=float, when_used="json"),
     # Without `multipleOf`: to a validator that divides doubles, 0.29 is no multiple of 0.01.
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100_000_000_000}, mode="validation"),
     Field(examples=[1500.00]),
@@ -71,15 +73,21 @@ Amount = Annotated[
 Reais = Annotated[
     Money,
     PlainValidator(lambda value: value),
-    PlainSerializer(_write_amount, return_type=float, when_used="json"),
+    PlainSerializer(write_amount, return_type=float, when_used="json"),
     WithJsonSchema({"type": "number", "minimum": 0}),
 ]
 """An amount that we answer; may be zero."""
 
 
+def quoted(text: str | None) -> str:
+    """A text as JSON."""
+    return "null" if text is None else encode_basestring(text)
+
+
+@lru_cache(maxsize=1_024)  # nearly all that is written is written about now
 def timestamp(moment: datetime) -> str:
     """`2024-01-15T10:30:00Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
+    return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:-6]}Z"
 
 
 Timestamp = Annotated[

@@ -28,5 +28,5 @@ async def send(account_id: UUID, body: KycBody, caller: Sender, bank: TheBank, a
 @router.get("/{account_id}/kyc")
 async def get(account_id: UUID, caller: Reader, bank: TheBank) -> KycDocumentAnswer:
     """Consultar status KYC."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         return await service.get(tx, caller, account_id)

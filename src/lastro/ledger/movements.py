@@ -49,10 +49,6 @@ class Movement:
     reason: Reason
     reference: UUID
 
-    def change_of(self, pot: Pot) -> int:
-        """What this does to a pot of the account, in signed centavos."""
-        return (self.target is pot) * self.amount.centavos - (self.source is pot) * self.amount.centavos
-
 
 def hold(account_id: UUID, amount: Money, reference: UUID) -> Movement:
     """A payment was accepted: the money is still the customer's and can not be spent twice."""

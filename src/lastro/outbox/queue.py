@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, Select, Text, Uuid, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.database import among
+from lastro.database import Database, among
 from lastro.outbox.models import Alert, PromiseRow
 
 LEASE_SECONDS = 10
@@ -66,7 +66,8 @@ _PROMISE = text(
     bindparam("refs", type_=ARRAY(Uuid())),
 )
 
-# The low-water mark keeps the scan off the dead entries that kept promises leave at the head of the index.
+# The low-water mark keeps the scan off the dead entries that kept promises leave at the head of the index. An array,
+# because a join may be planned as a walk through all that is owed.
 _CLAIM = text(
     f"""
     WITH due AS (
@@ -77,7 +78,7 @@ _CLAIM = text(
     UPDATE outbox o
        SET due_at = clock_timestamp() + make_interval(secs => {LEASE_SECONDS}),
            leased_by = :worker, attempts = o.attempts + 1
-      FROM due WHERE o.id = due.id
+     WHERE o.id = ANY (ARRAY(SELECT id FROM due))
  RETURNING o.id, o.topic, o.account_id, o.reference, o.attempts
     """  # noqa: S608 - the two numbers are constants above
 )
@@ -116,9 +117,9 @@ async def promise(tx: AsyncSession, promises: Sequence[Promise]) -> None:
         )
 
 
-async def claim(tx: AsyncSession, *, worker: int, low_water: int) -> list[Claimed]:
+async def claim(db: Database, *, worker: int, low_water: int) -> list[Claimed]:
     """Take up to a hundred promises that are due, oldest first; two workers never take the same one."""
-    rows = await tx.execute(_CLAIM, {"worker": worker, "low_water": low_water})
+    rows = await db.alone(_CLAIM, {"worker": worker, "low_water": low_water})
     return sorted((Claimed(*row) for row in rows), key=lambda claimed: claimed.id)
 
 

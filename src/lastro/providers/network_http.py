@@ -1,7 +1,6 @@
 """A Pix network reached over HTTP, as docs/network.md describes it. Translates; decides nothing."""
 
 import asyncio
-import hashlib
 import hmac
 import logging
 import time
@@ -215,7 +214,7 @@ class NetworkHttp:
         shown = {name.lower(): value for name, value in headers.items()}
         timestamp = shown.get("network-timestamp", "")
         signed = timestamp.encode() + b"." + body
-        expected = hmac.new(self._secret.encode(), signed, hashlib.sha256).hexdigest()
+        expected = hmac.digest(self._secret.encode(), signed, "sha256").hex()
         # First the signature, then the time: who does not know the secret learns nothing about our clock.
         if not hmac.compare_digest(shown.get("network-signature", "").encode(), expected.encode()):
             raise Unauthorized(_BAD_SIGNATURE)

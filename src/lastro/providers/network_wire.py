@@ -22,6 +22,7 @@ from lastro.providers.protocol import (
     KycPaper,
     KycReviewed,
     KycSide,
+    ManyReceived,
     Notification,
     Outcome,
     Party,
@@ -140,6 +141,11 @@ class _PaymentReceived(_Read):
     payment: _Payment
 
 
+class _PaymentsReceived(_Read):
+    type: Literal["payments.received"]
+    payments: Annotated[list[_Payment], Field(min_length=1, max_length=100)]
+
+
 class _StatusNotice(_Read):
     type: Literal["payment.status"]
     status: _Status
@@ -170,7 +176,7 @@ class _KycReviewed(_Read):
     review: _KycReview
 
 
-_Notice = _PaymentReceived | _StatusNotice | _ReturnReceived | _KycReviewed
+_Notice = _PaymentReceived | _PaymentsReceived | _StatusNotice | _ReturnReceived | _KycReviewed
 _NOTIFICATION: TypeAdapter[_Notice] = TypeAdapter(Annotated[_Notice, Field(discriminator="type")])
 
 
@@ -276,17 +282,9 @@ def notification_in(body: bytes) -> Notification:
     """What the network tells us. Raises ValueError when it makes no sense."""
     match _NOTIFICATION.validate_python(strict_json(body)):
         case _PaymentReceived(payment=payment):
-            return PixReceived(
-                end_to_end_id=_payment_id(payment.end_to_end_id),
-                amount=Money.parse(payment.amount),  # zero has its own answer, AM01
-                payer=Party(payment.payer.name, TaxId.parse(payment.payer.tax_id), _account_in(payment.payer.account)),
-                payee_tax_id=TaxId.parse(payment.payee.tax_id),
-                payee_account=_account_in(payment.payee.account),
-                key=payment.payee.key,
-                txid=payment.txid,
-                description=payment.remittance_information,
-                created_at=_time_in(payment.created_at),
-            )
+            return _received(payment)
+        case _PaymentsReceived(payments=payments):
+            return ManyReceived([_received(each) for each in payments])
         case _StatusNotice(status=status):
             return PaymentStatus(EndToEndId.parse(status.end_to_end_id), _outcome(status))
         case _ReturnReceived(return_=given_back):
@@ -306,6 +304,20 @@ def notification_in(body: bytes) -> Notification:
                 note=review.review_note,
                 documents={each.type: each.status for each in review.documents},
             )
+
+
+def _received(payment: _Payment) -> PixReceived:
+    return PixReceived(
+        end_to_end_id=_payment_id(payment.end_to_end_id),
+        amount=Money.parse(payment.amount),  # zero has its own answer, AM01
+        payer=Party(payment.payer.name, TaxId.parse(payment.payer.tax_id), _account_in(payment.payer.account)),
+        payee_tax_id=TaxId.parse(payment.payee.tax_id),
+        payee_account=_account_in(payment.payee.account),
+        key=payment.payee.key,
+        txid=payment.txid,
+        description=payment.remittance_information,
+        created_at=_time_in(payment.created_at),
+    )
 
 
 def kyc_out(

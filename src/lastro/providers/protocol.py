@@ -217,6 +217,13 @@ class PixReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ManyReceived:
+    """What waited to be told, in one message: each is judged by itself, and answered in order."""
+
+    pix: Sequence[PixReceived]
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentStatus:
     """The rail's word on a payment that we sent, unasked."""
 
@@ -246,7 +253,7 @@ class KycReviewed:
     documents: Mapping[str, str]
 
 
-Notification = PixReceived | PaymentStatus | ReturnReceived | KycReviewed
+Notification = PixReceived | ManyReceived | PaymentStatus | ReturnReceived | KycReviewed
 
 
 class Notifier(Protocol):

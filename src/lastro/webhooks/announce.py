@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, Uuid, bindparam, te
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.jsonapi.document import Resource, Schema
-from lastro.jsonapi.fields import Timestamp
+from lastro.jsonapi.fields import Timestamp, timestamp
 from lastro.values.time_ordered_id import new_id
 
 VERSION = "1"
@@ -37,6 +37,15 @@ class News:
     resource: Resource[Any, Any]
 
 
+def frozen(kind: str, resource: Resource[Any, Any] | str, *, now: datetime) -> bytes:
+    """What a subscriber receives, as bytes: every delivery and every retry carries the same.
+
+    An `EventBody` about the resource, which may be JSON already.
+    """
+    data = resource if isinstance(resource, str) else resource.model_dump_json(by_alias=True)
+    return f'{{"type":"{kind}","timestamp":"{timestamp(now)}","version":"{VERSION}","data":{data}}}'.encode()
+
+
 _ANNOUNCE = text(
     """
     INSERT INTO events (account_id, id, tenant_id, type, resource_id, resource_version, body, created_at)
@@ -58,7 +67,6 @@ async def announce(tx: AsyncSession, news: Sequence[News], *, now: datetime) -> 
     """Freeze each piece of news as bytes. A version of a resource is announced at most once, for ever."""
     if not news:
         return
-    bodies = [EventBody(type=each.type, timestamp=now, version=VERSION, data=each.resource) for each in news]
     await tx.execute(
         _ANNOUNCE,
         {
@@ -68,7 +76,7 @@ async def announce(tx: AsyncSession, news: Sequence[News], *, now: datetime) -> 
             "types": [each.type for each in news],
             "resource_ids": [each.resource_id for each in news],
             "versions": [each.resource_version for each in news],
-            "bodies": [body.model_dump_json(by_alias=True).encode() for body in bodies],
+            "bodies": [frozen(each.type, each.resource, now=now) for each in news],
             "created_at": now,
         },
     )

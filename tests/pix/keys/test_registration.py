@@ -142,7 +142,7 @@ async def told(shop: Shop, key_id: UUID) -> list[str]:
 async def claim(shop: Shop) -> list[Claimed]:
     async with shop.house.bank.db.transaction() as tx:
         await tx.execute(text("UPDATE outbox SET due_at = clock_timestamp()"))
-        return await queue.claim(tx, worker=1, low_water=0)
+    return await queue.claim(shop.house.bank.db, worker=1, low_water=0)
 
 
 HANDLERS: Mapping[str, Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]] = {

@@ -14,6 +14,7 @@ from lastro.errors import BankError, KeyNotFound, ProviderUnavailable, RateLimit
 from lastro.pix.lookups import resources, service
 from lastro.pix.lookups.models import PixLookup
 from lastro.pix.lookups.service import Found, Wanted
+from lastro.pix.payments import preparation
 from lastro.providers.protocol import KeyOwner
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
@@ -353,13 +354,16 @@ async def test_what_an_account_was_told_is_remembered_for_fifteen_minutes(branch
     told = await service.lookup(bank, branch.caller, Wanted(key, account_id))
 
     assert told.end_to_end_id is not None
-    pair = (account_id, str(told.end_to_end_id))
-    async with bank.db.transaction() as tx:
-        assert await service.remembered(tx, []) == {}
-        assert await service.remembered(tx, [(payee, pair[1])]) == {}
-        found = await service.remembered(tx, [pair, (payee, pair[1]), (account_id, "another")])
-    assert set(found) == {pair}
-    kept = found[pair]
+    found = [
+        await bank.preparing.submit(preparation.Question(whose, branch.caller.tenant_id, None, lookup))
+        for whose, lookup in (
+            (account_id, told.end_to_end_id),
+            (payee, told.end_to_end_id),
+            (account_id, EndToEndId.new("00000000", bank.now())),
+        )
+    ]
+    assert [each.remembered is None for each in found] == [False, True, True]
+    kept = found[0].remembered
     assert (kept.key, kept.payee, kept.payee_account_id) == (key, told.owner.party, payee)
     assert not kept.has_expired(kept.created_at + timedelta(minutes=15))
     assert kept.has_expired(kept.created_at + timedelta(minutes=15, seconds=1))

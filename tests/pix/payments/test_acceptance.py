@@ -6,7 +6,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from build import a_cnpj
 from lastro import idempotency
@@ -18,12 +18,14 @@ from lastro.attempt import Answer, Attempt, Overtaken, fingerprint
 from lastro.errors import BankError, Conflict, InsufficientBalance, NotFound, Unprocessable
 from lastro.ledger import book
 from lastro.ledger.movements import receive
-from lastro.pix.payments import acceptance
+from lastro.pix.payments import acceptance, resources
 from lastro.pix.payments.acceptance import Verdict
+from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import ReadyOrder
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
 from lastro.values.money import Money
+from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
 from lastro.wiring import House
 from pix.payments.orders import ready
@@ -101,6 +103,26 @@ async def test_an_order_leaves_a_payment_a_hold_and_a_promise(shop: Shop) -> Non
     assert await shop.count("pix_payments", account_id) == 1
     assert await shop.count("outbox", account_id) == 1
     assert await shop.count("movements", account_id) == 2
+
+
+@pytest.mark.parametrize(
+    "description", [None, "Pedido 42", 'aspas " e \\ barra', "São João, R$ 1,00 – ção", "\u00a0\u2028?"]
+)
+async def test_the_answer_is_what_reading_the_payment_says(shop: Shop, description: str | None) -> None:
+    account_id = await shop.account(10_000_000_000_000)
+    for kind, value, centavos in (
+        (KeyType.EMAIL, "a'b@example.com", 1),
+        (KeyType.CPF, "12345678901", 9_999_999_999_99),
+    ):
+        order = shop.order(account_id, centavos)
+        wish = replace(order.order, key=PixKey(kind, value), description=description)
+
+        (verdict,) = await shop.accept(replace(order, order=wish))
+
+        async with shop.house.bank.db.reading() as tx:
+            payment = (await tx.execute(select(PixPayment).where(PixPayment.id == order.id))).scalar_one()
+        assert isinstance(verdict, Answer)
+        assert verdict.body == resources.document(payment).model_dump_json(by_alias=True).encode()
 
 
 async def test_a_refusal_leaves_nothing(shop: Shop) -> None:

@@ -6,12 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import make_transient
 
 from build import JOAO, Account, Answered, Tenant, World, until
 from lastro.bank import Bank
-from lastro.pix.lookups import service
 from lastro.pix.lookups.models import PixLookup
 from lastro.pix.qrcodes import foreign
 from pix.qrcodes.codes import Receiver, a_receiver
@@ -277,7 +276,7 @@ async def test_a_lookup_that_is_older_than_15_minutes_is_too_old(payer: Account,
     e2e_id = (await payer.tenant.post("/pix/keys/lookup", "pix-key-lookup", asked)).attributes["e2eId"]
     async with world.bank.db.transaction() as tx:
         found = (await tx.execute(select(PixLookup).where(PixLookup.e2e_id == e2e_id))).scalar_one()
-        await service.use_up(tx, [(found.account_id, found.e2e_id)])
+        await tx.execute(delete(PixLookup).where(PixLookup.e2e_id == e2e_id))
         make_transient(found)
         found.created_at -= timedelta(minutes=16)
         tx.add(found)

@@ -74,7 +74,7 @@ async def shop(urls: Urls, network: Scripted) -> AsyncIterator[Shop]:
 async def claim(shop: Shop) -> list[Claimed]:
     async with shop.house.bank.db.transaction() as tx:
         await tx.execute(text("UPDATE outbox SET due_at = clock_timestamp()"))
-        return await queue.claim(tx, worker=1, low_water=0)
+    return await queue.claim(shop.house.bank.db, worker=1, low_water=0)
 
 
 async def payment(shop: Shop, payment_id: UUID) -> PixPayment:

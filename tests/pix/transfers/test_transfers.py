@@ -316,6 +316,38 @@ async def test_many_pix_to_one_account_at_once_are_all_credited(tenant: Tenant) 
     assert await movements(account) == 20
 
 
+async def test_what_waited_is_told_in_one_message_and_answered_one_by_one(tenant: Tenant) -> None:
+    account = await tenant.account()
+    first, wrong, zero = [(await notice(account, amount))["payment"] for amount in ("1.00", "2.00", "0.00")]
+    wrong["payee"]["taxId"] = "39053344705"
+    together = {"id": str(uuid4()), "type": "payments.received", "payments": [first, wrong, zero, first]}
+
+    for _ in range(2):
+        heard = await tell(tenant, together)
+
+        assert heard.status_code == 200, heard.text
+        assert heard.json()["verdicts"] == [
+            {"status": "ACSP", "reason": None},
+            {"status": "RJCT", "reason": "BE01"},
+            {"status": "RJCT", "reason": "AM01"},
+            {"status": "ACSP", "reason": None},
+        ]
+    assert await movements(account) == 1
+    assert await verdict(tenant, {"id": str(uuid4()), "type": "payment.received", "payment": wrong}) == ("RJCT", "BE01")
+    # The network's own book must know this Pix too.
+    pix = await account.receives("1.00", endToEndId=first["endToEndId"])
+    assert pix["status"] == "ACSC"
+
+
+@pytest.mark.parametrize("number", [0, 101])
+async def test_a_message_tells_of_one_to_a_hundred(customer: Account, number: int) -> None:
+    payment = (await notice(customer))["payment"]
+
+    refused = await tell(customer.tenant, {"id": "1", "type": "payments.received", "payments": [payment] * number})
+
+    assert refused.status_code == 400
+
+
 async def test_two_processes_that_hear_it_at_once_credit_once(tenant: Tenant) -> None:
     world, account = tenant.world, await tenant.account()
     news = await notice(account, "7.00")
@@ -381,8 +413,6 @@ async def test_a_provider_reaches_its_own_accounts_only(tenant: Tenant, stranger
 def an_account(**changes: Any) -> ReceivingAccount:
     facts: dict[str, Any] = {
         "id": UUID(int=1),
-        "tenant_id": UUID(int=2),
-        "provider_id": UUID(int=3),
         "status": AccountStatus.ACTIVE,
         "holder_document": "11222333000181",
         "type": AccountType.CHECKING,

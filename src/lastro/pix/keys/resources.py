@@ -90,13 +90,14 @@ class KeyQuery(ListQuery):
 
 NewKeyBody = Body[Kind, NewKey]
 ProofBody = Body[Kind, Proof]
+KeyResource = Resource[Kind, KeyAttributes]
 KeyDocument = Document[Kind, KeyAttributes]
 KeyCollection = Collection[Kind, KeyAttributes]
 
 
-def resource(key: PixKeyRow, *, now: datetime) -> Resource[Kind, KeyAttributes]:
+def resource(key: PixKeyRow, *, now: datetime) -> KeyResource:
     """One key, as it stands now."""
-    return Resource[Kind, KeyAttributes](
+    return KeyResource(
         type="pix-keys",
         id=key.id,
         links=SelfLink(self=link(f"/pix/keys/{key.id}")),

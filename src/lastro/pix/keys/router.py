@@ -31,7 +31,7 @@ async def register(body: NewKeyBody, caller: Registrar, bank: TheBank, attempt: 
 async def search(query: Annotated[KeyQuery, Query()], caller: Reader, bank: TheBank) -> KeyCollection:
     """Listar chaves Pix."""
     now = bank.now()
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         found = await service.search(tx, caller, query, now=now)
     return resources.listing(found, query, now=now)
 
@@ -39,7 +39,7 @@ async def search(query: Annotated[KeyQuery, Query()], caller: Reader, bank: TheB
 @router.get("/{key_id}")
 async def get(key_id: UUID, caller: Reader, bank: TheBank) -> KeyDocument:
     """Obter chave Pix por ID."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         key = await service.get(tx, caller, key_id)
     return resources.document(key, now=bank.now())
 

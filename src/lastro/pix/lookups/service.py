@@ -1,12 +1,11 @@
 """Asks the directory who stands behind a key, for a client, and charges the question first."""
 
 import asyncio
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
@@ -208,32 +207,3 @@ async def _remember(
             created_at=now,
         )
     )
-
-
-async def remembered(tx: AsyncSession, pairs: Collection[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], Remembered]:
-    """What these accounts were told under these end-to-end ids, with one read; judge `has_expired` yourself."""
-    if not pairs:
-        return {}
-    places = func.unnest(
-        bindparam(None, [account_id for account_id, _ in pairs], type_=ARRAY(Uuid()), unique=True),
-        bindparam(None, [e2e_id for _, e2e_id in pairs], type_=ARRAY(Text()), unique=True),
-    )
-    asked = places.table_valued("account_id", "e2e_id", name="asked").render_derived()
-    rows = await tx.execute(
-        select(PixLookup).join(
-            asked, (PixLookup.account_id == asked.c.account_id) & (PixLookup.e2e_id == asked.c.e2e_id)
-        )
-    )
-    return {
-        (row.account_id, row.e2e_id): Remembered(
-            PixKey(row.key_type, row.key_value), row.owner, row.payee_account_id, row.created_at
-        )
-        for row in rows.scalars()
-    }
-
-
-async def use_up(tx: AsyncSession, pairs: Collection[tuple[UUID, str]]) -> None:
-    """A payment goes out under each of these: no other one can."""
-    for account_id, e2e_id in pairs:
-        used = delete(PixLookup).where(PixLookup.account_id == account_id, PixLookup.e2e_id == e2e_id)
-        await tx.execute(used.execution_options(synchronize_session=False))

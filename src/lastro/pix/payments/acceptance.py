@@ -32,7 +32,7 @@ async def accept(db: Database, orders: Sequence[ReadyOrder], *, again: bool) -> 
     answers of those that it accepts, and says of each what it decided. Raises Overtaken when another process recorded
     one of the keys first (nothing is written then), Unavailable when nobody knows what became of them.
     """
-    bodies = [resources.accepted(each).model_dump_json(by_alias=True).encode() for each in orders]
+    bodies = [resources.accepted(each).encode() for each in orders]
     attempts = [each.attempt for each in orders]
     rows = await db.call(
         _ACCEPT,

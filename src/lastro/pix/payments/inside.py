@@ -15,7 +15,7 @@ from lastro.pix.payments.conclusion import Verdict, conclude
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.states import PaymentStatus
 from lastro.pix.transfers import crediting
-from lastro.pix.transfers.crediting import Credit
+from lastro.pix.transfers.order import Credit
 from lastro.providers.protocol import Rejected, Settled
 from lastro.values.time_ordered_id import new_id
 
@@ -29,7 +29,7 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> None:
         payments = await _locked(tx, claimed)
         now = bank.now()  # behind the locks: no movement of these accounts is younger
         wanted = [_credit(payment, now) for payment in payments]
-        judgement = await crediting.judge(tx, wanted)
+        judgement = await crediting.behind_locks(tx, wanted)
         verdicts = [
             Verdict(payment.account_id, payment.id, Rejected(code) if code else Settled(now, None))
             for payment, credit in zip(payments, wanted, strict=True)
@@ -65,5 +65,6 @@ def _credit(payment: PixPayment, now: datetime) -> Credit:
         txid=payment.txid,
         description=payment.description,
         payment=(payment.account_id, payment.id),
+        told_by=None,
         arrived_at=now,
     )

@@ -29,7 +29,7 @@ async def send(body: NewPaymentBody, caller: Sender, bank: TheBank, attempt: The
 @router.get("")
 async def search(query: Annotated[PaymentQuery, Query()], caller: Reader, bank: TheBank) -> PaymentCollection:
     """Listar pagamentos Pix."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         found = await service.search(tx, caller, query)
     return resources.listing(found, query)
 
@@ -37,6 +37,6 @@ async def search(query: Annotated[PaymentQuery, Query()], caller: Reader, bank: 
 @router.get("/{payment_id}")
 async def get(payment_id: UUID, caller: Reader, bank: TheBank) -> PaymentDocument:
     """Obter pagamento Pix por ID."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         payment = await service.get(tx, caller, payment_id)
     return resources.document(payment)

@@ -5,41 +5,39 @@ instruction under the same end-to-end id goes out again later. A payment is neve
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from lastro.bank import Bank
-from lastro.database import among
 from lastro.logs import logger
 from lastro.outbox import queue
 from lastro.outbox.errands import apart
 from lastro.outbox.queue import Claimed, Waiting
-from lastro.pix.payments import inside
+from lastro.pix.payments import inside, underway
+from lastro.pix.payments.completion import Completed, complete
 from lastro.pix.payments.conclusion import Verdict, conclude
-from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.states import PaymentStatus
-from lastro.providers.protocol import Instruction, Outcome, Provider, Rejected, Settled
+from lastro.pix.payments.underway import Underway, instruction
+from lastro.providers.protocol import InFlight, Outcome, Provider, Rejected, Settled
 from lastro.values.end_to_end_id import EndToEndId
-from lastro.values.pix_key import PixKey
 
 _LOG = logger("settlement")
 
 # SPI knows an id again for 24 hours and refuses one that is more than 12 hours old (FF08): after this, only ask.
 RESEND_WITHIN = timedelta(hours=11)
 
-PaymentKey = tuple[UUID, UUID]
-"""(account id, payment id)"""
+
+class Unknown(str):
+    """No outcome, and the reason why there is none."""
+
+    __slots__ = ()
 
 
 async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Bring these payments to their networks and conclude the ones that got a verdict; says which must wait."""
-    async with bank.db.transaction() as tx:
-        payments = await _read(tx, [(each.account_id, each.reference) for each in claimed])
+    payments = await underway.read(bank.db, [(each.account_id, each.reference) for each in claimed])
     ours = {payment.id for payment in payments if payment.payee_account_id is not None}
     stuck = await apart([each for each in claimed if each.reference in ours], partial(inside.settle, bank))
     waiting = await _settle_outside(
@@ -50,38 +48,47 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     return [*stuck, *waiting]
 
 
-async def _settle_outside(bank: Bank, claimed: Sequence[Claimed], payments: Sequence[PixPayment]) -> Sequence[Waiting]:
+async def _settle_outside(bank: Bank, claimed: Sequence[Claimed], payments: Sequence[Underway]) -> Sequence[Waiting]:
     if not claimed:
         return []
     outcomes = await _ask(bank, payments)
+    by_id = {payment.id: payment for payment in payments}
+    kept = await complete(
+        bank,
+        [
+            Completed(payment, outcome, each.id)
+            for each in claimed
+            if isinstance(outcome := outcomes[each.reference], Settled)
+            and (payment := by_id[each.reference]).status == PaymentStatus.PROCESSING
+        ],
+    )
+    decided: list[Claimed] = []
+    waiting: list[Waiting] = []
+    for each in claimed:
+        outcome = outcomes[each.reference]
+        if isinstance(outcome, InFlight | Unknown):
+            waiting.append(Waiting(each, str(outcome)))
+        elif each.id not in kept:
+            decided.append(each)
+    await _conclude(bank, decided, outcomes)
+    return waiting
+
+
+async def _conclude(bank: Bank, decided: Sequence[Claimed], outcomes: Mapping[UUID, Outcome | Unknown]) -> None:
+    """The rare ways: what was rejected, what is too old to be sent, what somebody else concluded meanwhile."""
+    if not decided:
+        return
     verdicts = [
-        Verdict(payment.account_id, payment.id, outcome)
-        for payment in payments
-        if isinstance(outcome := outcomes[payment.id], Settled | Rejected)
+        Verdict(each.account_id, each.reference, outcome)
+        for each in decided
+        if isinstance(outcome := outcomes[each.reference], Settled | Rejected)
     ]
-    decided = {verdict.payment_id for verdict in verdicts}
-    kept = [each for each in claimed if each.reference in decided]
     async with bank.db.transaction() as tx:
         await conclude(tx, verdicts, now=bank.now())
-        await queue.keep(tx, [each.id for each in kept])
-    return [Waiting(each, str(outcomes[each.reference])) for each in claimed if each not in kept]
+        await queue.keep(tx, [each.id for each in decided])
 
 
-async def _read(tx: AsyncSession, keys: Collection[PaymentKey]) -> Sequence[PixPayment]:
-    query = select(PixPayment).where(
-        among(PixPayment.account_id, {account_id for account_id, _ in keys}),
-        among(PixPayment.id, {payment_id for _, payment_id in keys}),
-    )
-    return (await tx.execute(query)).scalars().all()
-
-
-class Unknown(str):
-    """No outcome, and the reason why there is none."""
-
-    __slots__ = ()
-
-
-async def _ask(bank: Bank, payments: Sequence[PixPayment]) -> dict[UUID, Outcome | Unknown]:
+async def _ask(bank: Bank, payments: Sequence[Underway]) -> dict[UUID, Outcome | Unknown]:
     """One call for each provider, with what may be sent (again). What one does not answer keeps nobody else waiting.
 
     Two kinds are only asked about: what is too old to be sent again, and what a notification has concluded before we
@@ -92,7 +99,7 @@ async def _ask(bank: Bank, payments: Sequence[PixPayment]) -> dict[UUID, Outcome
     for provider_id in sorted({payment.provider_id for payment in payments}):
         network = (await bank.providers.get(provider_id)).speaks
         mine = [payment for payment in payments if payment.provider_id == provider_id]
-        sent = [each for each in mine if each.status is PaymentStatus.PROCESSING and each.created_at >= oldest]
+        sent = [each for each in mine if each.status == PaymentStatus.PROCESSING and each.created_at >= oldest]
         outcomes |= await _send(network, sent)
         asked = [each for each in mine if each not in sent]
         answers = await asyncio.gather(*(_inquire(network, each) for each in asked))
@@ -100,7 +107,7 @@ async def _ask(bank: Bank, payments: Sequence[PixPayment]) -> dict[UUID, Outcome
     return outcomes
 
 
-async def _send(network: Provider, payments: Sequence[PixPayment]) -> dict[UUID, Outcome | Unknown]:
+async def _send(network: Provider, payments: Sequence[Underway]) -> dict[UUID, Outcome | Unknown]:
     if not payments:
         return {}
     try:
@@ -112,24 +119,9 @@ async def _send(network: Provider, payments: Sequence[PixPayment]) -> dict[UUID,
         return {payment.id: why for payment in payments}
 
 
-async def _inquire(network: Provider, payment: PixPayment) -> Outcome | Unknown:
+async def _inquire(network: Provider, payment: Underway) -> Outcome | Unknown:
     """Ask what became of a payment. "Never seen" is not a verdict: a human decides."""
     try:
         return await network.outcome_of(EndToEndId(payment.e2e_id)) or Unknown("the network says that it never saw it")
     except Exception as error:  # noqa: BLE001 - as above
         return Unknown(f"{type(error).__name__}: {error}")
-
-
-def instruction(payment: PixPayment) -> Instruction:
-    """The order to the rail, from what was frozen at acceptance: the same payment gives the same instruction."""
-    return Instruction(
-        end_to_end_id=EndToEndId(payment.e2e_id),
-        amount=payment.amount,
-        payer=payment.payer,
-        payee=payment.payee,
-        key=PixKey(payment.recipient_key_type, payment.recipient_key_value),
-        description=payment.description,
-        accepted_at=payment.created_at,
-        initiation=payment.initiation,
-        txid=payment.txid,
-    )

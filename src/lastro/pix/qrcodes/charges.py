@@ -1,6 +1,6 @@
-"""Charges when money arrives for them: found behind the account's lock, paid once."""
+"""Charges when money arrives for them: found, judged, told as paid."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -12,13 +12,13 @@ from lastro.pix.qrcodes import resources
 from lastro.pix.qrcodes.models import PixQrCode
 from lastro.pix.qrcodes.rules import Charge
 from lastro.pix.qrcodes.states import QrCodeStatus, QrCodeType
-from lastro.webhooks.announce import News, announce
+from lastro.webhooks.announce import frozen
 
 PAID = "pix.qrcode.paid"
 
 
 async def find(tx: AsyncSession, named: Collection[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], PixQrCode]:
-    """The dynamic codes among these pairs of account and txid. The accounts' balances are locked."""
+    """The dynamic codes among these pairs of account and txid."""
     if not named:
         return {}
     query = select(PixQrCode).where(
@@ -37,26 +37,6 @@ def facts(charge: PixQrCode) -> Charge:
     return Charge(charge.amount, charge.expires_at, paid=charge.transfer_id is not None)
 
 
-async def pay(tx: AsyncSession, paid: Sequence[tuple[PixQrCode, UUID]], *, now: datetime) -> None:
-    """Write down which transfer paid which charge, and tell it."""
-    for charge, transfer_id in paid:
-        charge.transfer_id, charge.paid_at, charge.updated_at = transfer_id, now, now
-        charge.version += 1
-    if not paid:
-        return
-    await tx.flush()
-    await announce(
-        tx,
-        [
-            News(
-                PAID,
-                charge.tenant_id,
-                charge.account_id,
-                charge.id,
-                charge.version,
-                resources.resource(charge, QrCodeStatus.PAID),
-            )
-            for charge, _ in paid
-        ],
-        now=now,
-    )
+def told_as_paid(charge: PixQrCode, *, now: datetime) -> bytes:
+    """The news that it was paid."""
+    return frozen(PAID, resources.resource(charge, QrCodeStatus.PAID), now=now)

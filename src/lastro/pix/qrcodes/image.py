@@ -17,8 +17,11 @@ async def drawn(text: str) -> str:
 
 def _draw(text: str) -> str:
     symbol = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
-    squares = symbol.to_image(scale=_PIXELS_A_SQUARE, add_quiet_zones=True)
+    squares = symbol.to_image(scale=1, add_quiet_zones=True)
     height, width = squares.shape
+    # Grown as black and white, not as grey: an eighth of the bytes to walk through.
+    dots = Image.frombuffer("L", (width, height), squares, "raw", "L", 0, 1).convert("1")
+    grown = dots.resize((width * _PIXELS_A_SQUARE, height * _PIXELS_A_SQUARE), Image.Resampling.NEAREST)
     file = BytesIO()
-    Image.frombuffer("L", (width, height), squares, "raw", "L", 0, 1).convert("1").save(file, "PNG")
+    grown.save(file, "PNG", compress_level=1)
     return b64encode(file.getvalue()).decode()

@@ -101,14 +101,16 @@ class ReadAttributes(QrCodeAttributes):
 
 
 NewQrCodeBody = Body[Kind, NewQrCode]
+QrCodeResource = Resource[Kind, QrCodeAttributes]
 QrCodeDocument = Document[Kind, QrCodeAttributes]
+ReadResource = Resource[Kind, ReadAttributes]
 ReadDocument = Document[Kind, ReadAttributes]
 
 
-def resource(code: PixQrCode, status: QrCodeStatus, image: str | None = None) -> Resource[Kind, QrCodeAttributes]:
+def resource(code: PixQrCode, status: QrCodeStatus, image: str | None = None) -> QrCodeResource:
     """One code."""
     attributes = QrCodeAttributes(**_facts(code, status, image))
-    return Resource[Kind, QrCodeAttributes](type="pix-qrcode", id=code.id, attributes=attributes)
+    return QrCodeResource(type="pix-qrcode", id=code.id, attributes=attributes)
 
 
 def _facts(code: PixQrCode, status: QrCodeStatus, image: str | None) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def made(code: PixQrCode, image: str) -> QrCodeDocument:
 def read(code: PixQrCode, status: QrCodeStatus, image: str, payments: Sequence[CodePayment]) -> ReadDocument:
     """The answer about one code."""
     attributes = ReadAttributes(**_facts(code, status, image), payments=payments)
-    return ReadDocument(data=Resource[Kind, ReadAttributes](type="pix-qrcode", id=code.id, attributes=attributes))
+    return ReadDocument(data=ReadResource(type="pix-qrcode", id=code.id, attributes=attributes))
 
 
 class NewDecoding(Incoming):

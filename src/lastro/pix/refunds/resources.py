@@ -59,13 +59,14 @@ class RefundsOfTransferQuery(ListQuery):
 
 
 NewRefundBody = Body[Kind, NewRefund]
+RefundResource = Resource[Kind, RefundAttributes]
 RefundDocument = Document[Kind, RefundAttributes]
 RefundCollection = Collection[Kind, RefundAttributes]
 
 
-def resource(refund: PixRefund) -> Resource[Kind, RefundAttributes]:
+def resource(refund: PixRefund) -> RefundResource:
     """One refund."""
-    return Resource[Kind, RefundAttributes](
+    return RefundResource(
         type="pix-refunds",
         id=refund.id,
         attributes=RefundAttributes(

@@ -38,7 +38,7 @@ async def of_transfer(
     transfer_id: UUID, query: Annotated[RefundsOfTransferQuery, Query()], caller: Reader, bank: TheBank
 ) -> RefundCollection:
     """Listar devoluções de um Pix recebido."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         found = await service.of_transfer(tx, caller, transfer_id, query.page())
     return resources.listing(found, query, f"/pix/transfers/{transfer_id}/refunds")
 
@@ -46,7 +46,7 @@ async def of_transfer(
 @router.get("/refunds")
 async def search(query: Annotated[RefundQuery, Query()], caller: Reader, bank: TheBank) -> RefundCollection:
     """Listar devoluções."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         found = await service.search(tx, caller, query)
     return resources.listing(found, query, "/pix/refunds")
 
@@ -54,6 +54,6 @@ async def search(query: Annotated[RefundQuery, Query()], caller: Reader, bank: T
 @router.get("/refunds/{refund_id}")
 async def get(refund_id: UUID, caller: Reader, bank: TheBank) -> RefundDocument:
     """Obter devolução por ID."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         refund = await service.get(tx, caller, refund_id)
     return resources.document(refund)

@@ -1,6 +1,7 @@
-"""Takes in many received Pix in one transaction: look, lock, decide, write. Called by the till.
+"""Takes in many received Pix at once: look, decide, write. Called by the till.
 
-A hot receiving account is the normal case, so credits are batched like payments.
+A hot receiving account is the normal case, so credits are batched like payments, and its lock is held only while the
+database writes: nobody waits for our turn of mind.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,21 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+import asyncpg
 
-from lastro.accounts.models import AccountNumber
-from lastro.attempt import Overtaken
-from lastro.database import among
-from lastro.pix import inbox
-from lastro.pix.inbox import InboxRow, MessageKind
+from lastro.accounts.states import AccountStatus
+from lastro.database import Database
+from lastro.pix.qrcodes import charges
 from lastro.pix.transfers import crediting
-from lastro.pix.transfers.crediting import Credit, Judgement
+from lastro.pix.transfers.crediting import Charges
+from lastro.pix.transfers.order import Credit
+from lastro.pix.transfers.rules import ReceivingAccount
 from lastro.providers.protocol import PixReceived
-
-Address = tuple[UUID, str, str]
-"""(provider id, branch, account number)"""
+from lastro.values.bank_account import AccountType
+from lastro.values.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,6 @@ class Arrival:
     pix: PixReceived
     arrived_at: datetime
 
-    @property
-    def address(self) -> Address:
-        """Which account the network means."""
-        return self.provider_id, self.pix.payee_account.branch, self.pix.payee_account.number
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -47,35 +40,67 @@ class Verdict:
     rejected_with: str | None
 
 
-async def accept(tx: AsyncSession, arrivals: Sequence[Arrival]) -> list[Verdict]:
+_LOOK = """
+SELECT i.end_to_end_id IS NOT NULL AS judged, i.rejected_with,
+       a.id AS account_id, a.status, a.holder_document, a.type,
+       b.available_centavos + b.in_transit_centavos AS total
+  FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
+       AS told(end_to_end_id, provider_id, branch, account_number, position)
+  LEFT JOIN account_numbers n USING (provider_id, branch, account_number)
+  LEFT JOIN inbox i ON i.end_to_end_id = told.end_to_end_id
+  LEFT JOIN accounts a ON a.id = n.account_id
+  LEFT JOIN balances b ON b.account_id = n.account_id
+ ORDER BY position
+"""
+
+
+async def accept(db: Database, arrivals: Sequence[Arrival]) -> list[Verdict]:
     """One verdict an arrival, in order; a message that was judged before gets the same verdict.
 
-    Raises Overtaken when another process judged one of them first: nothing is written then.
+    Raises Overtaken when what they were judged by changed before it was written down: nothing is written then.
+    Unavailable means that nobody knows what became of them; the next try will.
     """
-    known = await inbox.known(tx, [each.pix.end_to_end_id for each in arrivals])
-    fresh = [each for each in arrivals if each.pix.end_to_end_id not in known]
-    owners = await _owners(tx, {each.address for each in fresh})
-    wanted = [_credit(each, owners.get(each.address)) for each in fresh]
-    judgement = await crediting.judge(tx, wanted)
-    if fresh:
-        await _write_down(tx, fresh, wanted, judgement)
-        await crediting.credit(tx, wanted, judgement, now=max(each.arrived_at for each in fresh))
+    rows = await db.call(
+        _LOOK,
+        [each.pix.end_to_end_id for each in arrivals],
+        [each.provider_id for each in arrivals],
+        [each.pix.payee_account.branch for each in arrivals],
+        [each.pix.payee_account.number for each in arrivals],
+    )
+    wanted = [
+        _credit(arrival, row["account_id"]) for arrival, row in zip(arrivals, rows, strict=True) if not row["judged"]
+    ]
+    accounts = _accounts(rows)
+    judgement = crediting.judge(wanted, accounts, await _charges(db, wanted))
+    if wanted:
+        now = max(each.arrived_at for each in wanted)
+        await db.alone(crediting.CREDIT, crediting.parameters(wanted, judgement, accounts, now=now))
     return [
-        Verdict(known[each.pix.end_to_end_id].rejected_with)
-        if each.pix.end_to_end_id in known
-        else Verdict(judgement.refusals.get(each.id))
-        for each in arrivals
+        Verdict(row["rejected_with"] if row["judged"] else judgement.refusals.get(arrival.id))
+        for arrival, row in zip(arrivals, rows, strict=True)
     ]
 
 
-async def _owners(tx: AsyncSession, addresses: set[Address]) -> Mapping[Address, UUID]:
-    rows = await tx.execute(
-        select(AccountNumber).where(
-            among(AccountNumber.provider_id, {provider_id for provider_id, _, _ in addresses}),
-            among(AccountNumber.account_number, {number for _, _, number in addresses}),
+def _accounts(rows: Sequence[asyncpg.Record]) -> Mapping[UUID, ReceivingAccount]:
+    found = {row["account_id"]: row for row in rows if row["account_id"] is not None}
+    return {
+        account_id: ReceivingAccount(
+            id=account_id,
+            status=AccountStatus(row["status"]),
+            holder_document=row["holder_document"],
+            type=AccountType(row["type"]),
+            total=Money(row["total"]),
         )
-    )
-    return {(row.provider_id, row.branch, row.account_number): row.account_id for row in rows.scalars()}
+        for account_id, row in found.items()
+    }
+
+
+async def _charges(db: Database, wanted: Sequence[Credit]) -> Charges:
+    named = {(each.account_id, each.txid) for each in wanted if each.account_id and each.txid}
+    if not named:
+        return {}
+    async with db.reading() as tx:
+        return await charges.find(tx, named)
 
 
 def _credit(arrival: Arrival, account_id: UUID | None) -> Credit:
@@ -92,29 +117,6 @@ def _credit(arrival: Arrival, account_id: UUID | None) -> Credit:
         txid=pix.txid,
         description=pix.description,
         payment=None,
+        told_by=arrival.provider_id,
         arrived_at=arrival.arrived_at,
     )
-
-
-async def _write_down(
-    tx: AsyncSession, arrivals: Sequence[Arrival], wanted: Sequence[Credit], judgement: Judgement
-) -> None:
-    """The inbox rows, in id order, so that two processes can not wait for each other."""
-    rows = [
-        {
-            "end_to_end_id": each.end_to_end_id,
-            "kind": MessageKind.PAYMENT,
-            "provider_id": arrival.provider_id,
-            "account_id": each.account_id,
-            "reference": each.id if each.id not in judgement.refusals else None,
-            "original_id": None,
-            "amount": each.amount,
-            "rejected_with": judgement.refusals.get(each.id),
-            "created_at": each.arrived_at,
-        }
-        for each, arrival in sorted(zip(wanted, arrivals, strict=True), key=lambda pair: pair[0].end_to_end_id)
-    ]
-    statement = insert(InboxRow).on_conflict_do_nothing().returning(InboxRow.end_to_end_id)
-    written = (await tx.execute(statement, rows)).scalars().all()
-    if len(written) != len(rows):
-        raise Overtaken

@@ -1,71 +1,54 @@
 """Judges and writes credits, whoever brings them: the network, or another of our customers.
 
-Behind the lock of the receiving balance: a charge belongs to one account, so that lock keeps it from being paid twice.
+They are judged by what was read, and written behind the locks of the receiving balances if that still holds: one
+function of the database does it (migration 0006). A charge belongs to one account, so it is not paid twice.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, BigInteger, DateTime, LargeBinary, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from lastro.accounts.models import Account
 from lastro.database import among
 from lastro.ledger import book
-from lastro.ledger.movements import collect, receive
+from lastro.pix.parties import packed
 from lastro.pix.qrcodes import charges
 from lastro.pix.qrcodes import rules as charge_rules
 from lastro.pix.qrcodes.models import PixQrCode
 from lastro.pix.transfers import resources, rules
-from lastro.pix.transfers.models import PixTransfer, TransferStatus
+from lastro.pix.transfers.order import Credit
 from lastro.pix.transfers.rules import ReceivingAccount
-from lastro.providers.protocol import Party
-from lastro.values.bank_account import AccountType
-from lastro.values.money import Money
-from lastro.webhooks.announce import News, announce
+from lastro.values.money import MAX_CENTAVOS, Money
+from lastro.values.time_ordered_id import new_id
+from lastro.webhooks.announce import frozen
 
 RECEIVED = "pix.transfer.received"
 
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """Money for an account. `id` is the transfer's to be; `account_id` is None when the address is nobody's.
-
-    `payment` is (account id, payment id) of the customer of ours who sent it; None: the network brought it.
-    """
-
-    id: UUID
-    account_id: UUID | None
-    end_to_end_id: str
-    amount: Money
-    payer: Party
-    payee_document: str
-    payee_type: AccountType
-    key: str | None
-    txid: str | None
-    description: str | None
-    payment: tuple[UUID, UUID] | None
-    arrived_at: datetime
+Charges = Mapping[tuple[UUID, str], PixQrCode]
+"""By account and txid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was found of the accounts and their charges, and the code with which each refused credit is refused."""
+    """The code with which each refused credit is refused, and the charge that each of the others pays, if it does."""
 
-    accounts: Mapping[UUID, ReceivingAccount]
-    charges: Mapping[tuple[UUID, str], PixQrCode]
     refusals: Mapping[UUID, str]
+    paid: Mapping[UUID, PixQrCode]
 
 
-async def judge(tx: AsyncSession, wanted: Sequence[Credit]) -> Judgement:
-    """Lock the receiving balances, then decide on each credit in order."""
-    accounts = await _lock(tx, {each.account_id for each in wanted if each.account_id is not None})
-    found = await charges.find(tx, {(each.account_id, each.txid) for each in wanted if each.account_id and each.txid})
+def judge(wanted: Sequence[Credit], accounts: Mapping[UUID, ReceivingAccount], found: Charges) -> Judgement:
+    """Decide on each credit in order."""
     credited: dict[UUID, Money] = {}
-    paid: set[tuple[UUID, str]] = set()
     refusals: dict[UUID, str] = {}
+    paid: dict[UUID, PixQrCode] = {}
+    taken: set[UUID] = set()
     for each in wanted:
         account = accounts.get(each.account_id) if each.account_id else None
         so_far = credited.get(account.id, Money(0)) if account else Money(0)
@@ -73,7 +56,7 @@ async def judge(tx: AsyncSession, wanted: Sequence[Credit]) -> Judgement:
         charge = found.get((account.id, each.txid)) if account and each.txid else None
         if charge is not None:
             facts = charges.facts(charge)
-            facts = replace(facts, paid=facts.paid or (charge.account_id, charge.txid) in paid)
+            facts = replace(facts, paid=facts.paid or charge.id in taken)
             code = code or charge_rules.refusal(facts, each.amount, each.arrived_at)
         if code is not None:
             refusals[each.id] = code
@@ -81,77 +64,92 @@ async def judge(tx: AsyncSession, wanted: Sequence[Credit]) -> Judgement:
         assert account is not None  # noqa: S101 - without one there is a refusal
         credited[account.id] = so_far + each.amount
         if charge is not None:
-            paid.add((charge.account_id, charge.txid))
-    return Judgement(accounts, found, refusals)
+            paid[each.id] = charge
+            taken.add(charge.id)
+    return Judgement(refusals, paid)
+
+
+async def behind_locks(tx: AsyncSession, wanted: Sequence[Credit]) -> Judgement:
+    """Lock the receiving balances, then judge: a status that changed while we waited must be seen."""
+    accounts = await _lock(tx, {each.account_id for each in wanted if each.account_id is not None})
+    found = await charges.find(tx, {(each.account_id, each.txid) for each in wanted if each.account_id and each.txid})
+    return judge(wanted, accounts, found)
 
 
 async def _lock(tx: AsyncSession, account_ids: Collection[UUID]) -> Mapping[UUID, ReceivingAccount]:
-    """The balances first, then the accounts: a status that changed while we waited must be seen."""
     money = await book.lock(tx, account_ids)
-    facts = select(
-        Account.id, Account.tenant_id, Account.provider_id, Account.status, Account.holder_document, Account.type
-    )
+    facts = select(Account.id, Account.status, Account.holder_document, Account.type)
     rows = await tx.execute(facts.where(among(Account.id, money)))
     return {
-        row.id: ReceivingAccount(
-            id=row.id,
-            tenant_id=row.tenant_id,
-            provider_id=row.provider_id,
-            status=row.status,
-            holder_document=row.holder_document,
-            type=row.type,
-            total=money[row.id].total,
-        )
-        for row in rows
+        row.id: ReceivingAccount(row.id, row.status, row.holder_document, row.type, money[row.id].total) for row in rows
     }
 
 
+_ARRAYS: dict[str, TypeEngine[Any]] = {
+    "judged_ids": Uuid(),
+    "judged_statuses": Text(),
+    "told_by": Uuid(),
+    "account_ids": Uuid(),
+    "ids": Uuid(),
+    "amounts": BigInteger(),
+    "e2e_ids": Text(),
+    "txids": Text(),
+    "keys": Text(),
+    "descriptions": Text(),
+    "payers": Text(),
+    "payment_account_ids": Uuid(),
+    "payment_ids": Uuid(),
+    "moments": DateTime(timezone=True),
+    "refusals": Text(),
+    "event_ids": Uuid(),
+    "events": LargeBinary(),
+    "charge_ids": Uuid(),
+    "charge_event_ids": Uuid(),
+    "charge_events": LargeBinary(),
+}
+CREDIT = text(f"SELECT credit_pix({', '.join(f':{name}' for name in (*_ARRAYS, 'most', 'posted_at'))})").bindparams(
+    *(bindparam(name, type_=ARRAY(kind)) for name, kind in _ARRAYS.items()),
+    bindparam("most", type_=BigInteger()),
+    bindparam("posted_at", type_=DateTime(timezone=True)),
+)
+"""Writes what `parameters` says: transfers, money, paid charges, news, and what the network told."""
+
+
 async def credit(tx: AsyncSession, wanted: Sequence[Credit], judgement: Judgement, *, now: datetime) -> None:
-    """Write the credits that were not refused: transfers, money, paid charges and news."""
-    passed = [each for each in wanted if each.id not in judgement.refusals]
-    transfers = [_transfer(each, judgement) for each in passed]
-    tx.add_all(transfers)
-    await tx.flush()
-    movements = [
-        (receive if each.payment_id is None else collect)(each.account_id, each.amount, each.id) for each in transfers
-    ]
-    await book.post(tx, movements, posted_at=now)
-    await announce(
-        tx,
-        [
-            News(RECEIVED, each.tenant_id, each.account_id, each.id, each.version, resources.resource(each))
-            for each in transfers
+    """Write the credits that were not refused. They were judged behind the locks."""
+    if wanted:
+        await tx.execute(CREDIT, parameters(wanted, judgement, {}, now=now))
+
+
+def parameters(
+    wanted: Sequence[Credit], judgement: Judgement, judged: Mapping[UUID, ReceivingAccount], *, now: datetime
+) -> dict[str, Any]:
+    """For `CREDIT`, which raises Overtaken when an account that was `judged` without a lock is no longer as it was."""
+    paid = [judgement.paid.get(each.id) for each in wanted]
+    return {
+        "judged_ids": list(judged),
+        "judged_statuses": [each.status for each in judged.values()],
+        "told_by": [each.told_by for each in wanted],
+        "account_ids": [each.account_id for each in wanted],
+        "ids": [each.id for each in wanted],
+        "amounts": [each.amount.centavos for each in wanted],
+        "e2e_ids": [each.end_to_end_id for each in wanted],
+        "txids": [each.txid for each in wanted],
+        "keys": [each.key for each in wanted],
+        "descriptions": [each.description for each in wanted],
+        "payers": [json.dumps(packed(each.payer), ensure_ascii=False) for each in wanted],
+        "payment_account_ids": [each.payment and each.payment[0] for each in wanted],
+        "payment_ids": [each.payment and each.payment[1] for each in wanted],
+        "moments": [each.arrived_at for each in wanted],
+        "refusals": [judgement.refusals.get(each.id) for each in wanted],
+        "event_ids": [new_id(now) for _ in wanted],
+        "events": [
+            None if each.id in judgement.refusals else frozen(RECEIVED, resources.credited(each), now=now)
+            for each in wanted
         ],
-        now=now,
-    )
-    paid = [
-        (judgement.charges[each.account_id, each.txid], each.id)
-        for each in transfers
-        if each.txid and (each.account_id, each.txid) in judgement.charges
-    ]
-    await charges.pay(tx, paid, now=now)
-
-
-def _transfer(credit: Credit, judgement: Judgement) -> PixTransfer:
-    assert credit.account_id is not None  # noqa: S101 - it was credited
-    account = judgement.accounts[credit.account_id]
-    payment_account_id, payment_id = credit.payment or (None, None)
-    return PixTransfer(
-        account_id=account.id,
-        id=credit.id,
-        tenant_id=account.tenant_id,
-        provider_id=account.provider_id,
-        amount=credit.amount,
-        refunded=Money(0),
-        status=TransferStatus.COMPLETED,
-        e2e_id=credit.end_to_end_id,
-        txid=credit.txid,
-        key=credit.key,
-        description=credit.description,
-        payer=credit.payer,
-        payment_account_id=payment_account_id,
-        payment_id=payment_id,
-        version=1,
-        created_at=credit.arrived_at,
-        updated_at=credit.arrived_at,
-    )
+        "charge_ids": [charge and charge.id for charge in paid],
+        "charge_event_ids": [charge and new_id(now) for charge in paid],
+        "charge_events": [charge and charges.told_as_paid(charge, now=now) for charge in paid],
+        "most": MAX_CENTAVOS,
+        "posted_at": now,
+    }

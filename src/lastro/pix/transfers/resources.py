@@ -10,7 +10,9 @@ from lastro.jsonapi.document import Collection, Document, Resource, Schema, Self
 from lastro.jsonapi.fields import Reais, Timestamp
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
+from lastro.pix.transfers.order import Credit
 from lastro.providers.protocol import Party
+from lastro.values.money import Money
 from lastro.values.participants import participant
 from lastro.values.tax_id import DocumentType
 
@@ -52,13 +54,14 @@ class TransferQuery(DatedQuery):
     txid: str | None = Field(default=None, alias="filter[txid]", max_length=40)
 
 
+TransferResource = Resource[Kind, TransferAttributes]
 TransferDocument = Document[Kind, TransferAttributes]
 TransferCollection = Collection[Kind, TransferAttributes]
 
 
-def resource(transfer: PixTransfer) -> Resource[Kind, TransferAttributes]:
+def resource(transfer: PixTransfer) -> TransferResource:
     """One received Pix."""
-    return Resource[Kind, TransferAttributes](
+    return TransferResource(
         type="pix-transfers",
         id=transfer.id,
         links=SelfLink(self=link(f"/pix/transfers/{transfer.id}")),
@@ -74,6 +77,29 @@ def resource(transfer: PixTransfer) -> Resource[Kind, TransferAttributes]:
             description=transfer.description,
             created_at=transfer.created_at,
             updated_at=transfer.updated_at,
+        ),
+    )
+
+
+def credited(credit: Credit) -> TransferResource:
+    """What a credit will be, once it is written."""
+    assert credit.account_id is not None  # noqa: S101 - without one it is refused
+    return TransferResource(
+        type="pix-transfers",
+        id=credit.id,
+        links=SelfLink(self=link(f"/pix/transfers/{credit.id}")),
+        attributes=TransferAttributes(
+            account_id=credit.account_id,
+            amount=credit.amount,
+            refunded_amount=Money(0),
+            status=TransferStatus.COMPLETED,
+            payer=_payer(credit.payer),
+            e2e_id=credit.end_to_end_id,
+            txid=credit.txid,
+            key_value=credit.key,
+            description=credit.description,
+            created_at=credit.arrived_at,
+            updated_at=credit.arrived_at,
         ),
     )
 

@@ -21,7 +21,7 @@ Reader = Annotated[Caller, requires(Permission.PIX_READ)]
 @router.get("")
 async def search(query: Annotated[TransferQuery, Query()], caller: Reader, bank: TheBank) -> TransferCollection:
     """Listar Pix recebidos."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         found = await service.search(tx, caller, query)
     return resources.listing(found, query)
 
@@ -29,6 +29,6 @@ async def search(query: Annotated[TransferQuery, Query()], caller: Reader, bank:
 @router.get("/{transfer_id}")
 async def get(transfer_id: UUID, caller: Reader, bank: TheBank) -> TransferDocument:
     """Obter Pix recebido por ID."""
-    async with bank.db.transaction() as tx:
+    async with bank.db.reading() as tx:
         transfer = await service.get(tx, caller, transfer_id)
     return resources.document(transfer)

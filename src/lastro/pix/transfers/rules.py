@@ -18,11 +18,9 @@ NO_AMOUNT = "AM01"
 
 @dataclass(frozen=True, slots=True)
 class ReceivingAccount:
-    """What deciding needs of an account, read under its lock."""
+    """What deciding needs of an account."""
 
     id: UUID
-    tenant_id: UUID
-    provider_id: UUID
     status: AccountStatus
     holder_document: str
     type: AccountType

@@ -1,0 +1,76 @@
+"""A payment on its way, as the worker reads it: what SPI is told, and what its news will say. Columns, no objects."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, bindparam, text
+
+from lastro.database import Database
+from lastro.pix.parties import unpacked
+from lastro.providers.protocol import Initiation, Instruction
+from lastro.values.end_to_end_id import EndToEndId
+from lastro.values.money import Money
+from lastro.values.pix_key import KeyType, PixKey
+
+PaymentKey = tuple[UUID, UUID]
+"""(account id, payment id)"""
+
+
+class Underway(NamedTuple):
+    """One row, as Postgres gives it. `payer` and `payee` are what `pix.parties` packed."""
+
+    account_id: UUID
+    id: UUID
+    provider_id: UUID
+    payee_account_id: UUID | None
+    status: str
+    version: int
+    e2e_id: str
+    amount_centavos: int
+    recipient_key_type: str
+    recipient_key_value: str
+    description: str | None
+    payer: dict[str, str]
+    payee: dict[str, str]
+    initiation: str
+    txid: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def amount(self) -> Money:
+        """What is paid."""
+        return Money(self.amount_centavos)
+
+
+_READ = text(
+    f"""
+    SELECT {", ".join(f"p.{name}" for name in Underway._fields)}
+      FROM unnest(:account_ids, :ids) AS wanted(account_id, id)
+      JOIN pix_payments p ON p.account_id = wanted.account_id AND p.id = wanted.id
+    """  # noqa: S608 - the names of columns, from above
+).bindparams(bindparam("account_ids", type_=ARRAY(Uuid())), bindparam("ids", type_=ARRAY(Uuid())))
+
+
+async def read(db: Database, keys: Sequence[PaymentKey]) -> Sequence[Underway]:
+    """These payments, in any order, each once."""
+    wanted = set(keys)
+    rows = await db.alone(_READ, {"account_ids": [each for each, _ in wanted], "ids": [each for _, each in wanted]})
+    return [Underway._make(row) for row in rows]
+
+
+def instruction(payment: Underway) -> Instruction:
+    """The order to the rail, from what was frozen at acceptance: the same payment gives the same instruction."""
+    return Instruction(
+        end_to_end_id=EndToEndId(payment.e2e_id),
+        amount=payment.amount,
+        payer=unpacked(payment.payer),
+        payee=unpacked(payment.payee),
+        key=PixKey(KeyType(payment.recipient_key_type), payment.recipient_key_value),
+        description=payment.description,
+        accepted_at=payment.created_at,
+        initiation=Initiation(payment.initiation),
+        txid=payment.txid,
+    )
