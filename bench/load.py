@@ -58,7 +58,8 @@ class Figures:
     """What came back. `answered` and `expected` are those of the window; `expected_in_all` counts everything.
 
     `sent` are those of the window; `statuses` counts the answers that were not expected; `retry_later`, those that
-    named a time to come again; `in_flight`, the requests whose answer nobody saw; `dropped`, those that were due in the window and never sent.
+    named a time to come again; `in_flight`, the requests whose answer nobody saw; `dropped`, those that were due in the
+    window and never sent.
     """
 
     seconds: float = 0.0
