@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -21,6 +22,8 @@ _HERE = Path(__file__).resolve().parent
 def main() -> int:
     """Measure, print, write. 1 when books do not balance or the short run fails, 2 when nothing may be reported."""
     options = _options()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000) if most > 0 else 20_000, most))  # children inherit it
     # SIGTERM must unwind the stack: its default action would orphan Postgres and the servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

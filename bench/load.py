@@ -57,8 +57,9 @@ class Plan:
 class Figures:
     """What came back. `answered` and `expected` are those of the window; `expected_in_all` counts everything.
 
-    `statuses` counts the answers that were not expected; `retry_later`, those that named a time to come again;
-    `in_flight`, the requests whose answer nobody saw; `dropped`, those that were due in the window and never sent.
+    `sent` are those of the window; `statuses` counts the answers that were not expected; `retry_later`, those that
+    named a time to come again; `in_flight`, the requests whose answer nobody saw; `dropped`, those that were due in the
+    window and never sent.
     """
 
     seconds: float = 0.0
@@ -70,6 +71,7 @@ class Figures:
     p95_milliseconds: float = 0.0
     p99_milliseconds: float = 0.0
     statuses: dict[str, int] = field(default_factory=dict)
+    sent: int = 0
     retry_later: int = 0
     dropped: int = 0
 
@@ -118,23 +120,26 @@ class Run:
         self._selector = selectors.DefaultSelector()
         self._idle: list[_Client] = []
         self._waiting: deque[float] = deque()
-        self._open = self._busy = 0
+        self._open = self._busy = self._sent = 0
         self._latencies = array.array("d")
         self._window = (float("inf"), float("inf"))
 
     def carry_out(self) -> Figures:
         """Warm up, measure, and wait for what is under way."""
-        plan, start = self.plan, time.perf_counter()
+        plan = self.plan
+        if plan.drop:  # to open thousands takes a while, which is not the server's fault
+            self._idle = [self._connected() for _ in range(plan.connections)]
+        start = time.perf_counter()
         schedule = Schedule(start, plan.rate) if plan.rate else None
         if schedule is None:
             for _ in range(plan.connections):
                 self._send(self._connected(), time.perf_counter())
         begin = start + plan.warm_seconds
         self._until(begin, schedule)
-        self._window = (time.perf_counter(), float("inf"))
+        self._window, sent = (time.perf_counter(), float("inf")), self._sent
         print(BEGIN, flush=True)
         self._until(self._window[0] + plan.seconds, schedule)
-        self._window = (self._window[0], time.perf_counter())
+        self._window, self.figures.sent = (self._window[0], time.perf_counter()), self._sent - sent
         print(END, flush=True)
         self._finish()
         self._count()
@@ -180,6 +185,7 @@ class Run:
     def _send(self, client: _Client, due_at: float) -> None:
         client.due_at, client.busy = due_at, True
         self._busy += 1
+        self._sent += 1
         try:
             client.socket.send(self._make())  # a request is far smaller than the buffer of an idle socket
         except OSError:  # the server hung up on an idle connection before it read this: nothing happened

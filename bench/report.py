@@ -20,6 +20,7 @@ _RATED = {
     "pgbench_credit_hot": ("receive_hot_",),
 }
 _UNRATED = ("post_code_",)
+_SECTIONS = ("conditions", "rows", "bars", "rounds", "passed", "growth", "soak")
 
 
 def lines(rounds: Sequence[Sequence[Row]]) -> list[Document]:
@@ -148,7 +149,7 @@ def write(directory: Path, section: Mapping[str, Any]) -> Document:
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "results.json"
     known: Document = json.loads(file.read_text()) if file.exists() else {}
-    results = {**known, **section}
+    results = {name: value for name, value in {**known, **section}.items() if name in _SECTIONS}
     file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     (directory / "RESULTS.md").write_text(page(results))
     return results

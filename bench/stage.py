@@ -113,7 +113,7 @@ def _also(aim: Aim, figures: Figures) -> dict[str, float]:
     refused: Sequence[int] = [times for status, times in figures.statuses.items() if status == "503"]
     return {
         "offered/s": aim.rate,
-        "sent/s": aim.rate - figures.dropped / figures.seconds,
+        "sent/s": figures.sent / figures.seconds,
         "answered/s": figures.answered / figures.seconds,
         "retry-after/s": figures.retry_later / figures.seconds,
         "503 in all": float(sum(refused)),
