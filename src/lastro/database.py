@@ -132,9 +132,18 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.engine = _engine(url, pool_size)
-        # For `call`: sets are looked up by index, whatever their size, so one plan does for all. Planning anew, which
-        # Postgres prefers for arrays, costs more than carrying out.
-        self._sets = _engine(url, CONNECTIONS_FOR_SETS, plan_cache_mode="force_generic_plan", enable_seqscan="off")
+        # For `call`: each member of a set is looked up by an index, whatever the size of set and table. So one plan
+        # does for all: planning anew, which Postgres prefers for arrays, costs more than carrying out. And no other
+        # plan will do: one that reads a whole table is the best while the table is empty, and stays when it has grown.
+        self._sets = _engine(
+            url,
+            CONNECTIONS_FOR_SETS,
+            plan_cache_mode="force_generic_plan",
+            enable_seqscan="off",
+            enable_hashjoin="off",
+            enable_mergejoin="off",
+            enable_material="off",
+        )
         # The same connections, without BEGIN and COMMIT: what is one statement costs one trip.
         self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -78,13 +78,21 @@ _PREPARE = """
            AS o(account_id, tenant_id, lookup, operation, key, sought, position)
       LEFT JOIN accounts a ON a.id = o.account_id AND a.tenant_id = o.tenant_id
       LEFT JOIN providers p ON p.id = a.provider_id
-      LEFT JOIN idempotency i ON i.tenant_id = o.tenant_id AND i.operation = o.operation AND i.key = o.key
-      LEFT JOIN pix_lookups l ON l.account_id = o.account_id AND l.e2e_id = o.lookup
-      LEFT JOIN key_holders h ON h.key_value = o.sought
-      LEFT JOIN pix_keys k ON k.account_id = h.account_id AND k.id = h.key_id AND k.stage = 'ACTIVE'
+      LEFT JOIN LATERAL (SELECT * FROM idempotency i
+                          WHERE i.tenant_id = o.tenant_id AND i.operation = o.operation AND i.key = o.key
+                          LIMIT 1) i ON true
+      LEFT JOIN LATERAL (SELECT * FROM pix_lookups l
+                          WHERE l.account_id = o.account_id AND l.e2e_id = o.lookup
+                          LIMIT 1) l ON true
+      LEFT JOIN LATERAL (SELECT k.*
+                           FROM key_holders h JOIN pix_keys k ON k.account_id = h.account_id AND k.id = h.key_id
+                          WHERE h.key_value = o.sought AND k.stage = 'ACTIVE'
+                          LIMIT 1) k ON true
       LEFT JOIN accounts ours ON ours.id = k.account_id
       LEFT JOIN providers theirs ON theirs.id = k.provider_id
-      LEFT JOIN lookup_budgets payers ON payers.level = 'PAYER' AND payers.holder = a.holder_document
+      LEFT JOIN LATERAL (SELECT * FROM lookup_budgets payers
+                          WHERE payers.level = 'PAYER' AND payers.holder = a.holder_document
+                          LIMIT 1) payers ON true
       LEFT JOIN lookup_budgets tenants ON tenants.level = 'TENANT' AND tenants.holder = o.tenant_id::text
       LEFT JOIN lookup_budgets banks ON banks.level = 'PLATFORM' AND banks.holder = p.ispb
      ORDER BY o.position
