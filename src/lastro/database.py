@@ -1,12 +1,13 @@
 """The only place that begins, commits and rolls back; how Money and enums become columns; how a list is paged."""
 
+import asyncio
 import enum
 import json
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -31,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from lastro.attempt import Overtaken
@@ -58,6 +59,16 @@ _NOT_NOW = {
 }
 
 CONNECTIONS_FOR_SETS = 4
+_CONNECT_SECONDS, _COMMAND_SECONDS = 5, 15
+_SERVER_SETTINGS = {
+    "role": APPLICATION_ROLE,
+    "application_name": "lastro",
+    "timezone": "UTC",
+    "lock_timeout": "2s",
+    "statement_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+    "jit": "off",
+}
 
 OVERTAKEN = "LA001"
 """Our own SQLSTATE, raised by functions: another transaction was faster, and nothing is written."""
@@ -131,19 +142,21 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.engine = _engine(url, pool_size)
-        # For `call`: each member of a set is looked up by an index, whatever the size of set and table. So one plan
-        # does for all: planning anew, which Postgres prefers for arrays, costs more than carrying out. And no other
-        # plan will do: one that reads a whole table is the best while the table is empty, and stays when it has grown.
-        self._sets = _engine(
+        self.engine = create_async_engine(
             url,
-            CONNECTIONS_FOR_SETS,
-            plan_cache_mode="force_generic_plan",
-            enable_seqscan="off",
-            enable_hashjoin="off",
-            enable_mergejoin="off",
-            enable_material="off",
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=3,
+            pool_use_lifo=True,
+            hide_parameters=True,  # they are people's documents and keys; errors are logged
+            json_serializer=_to_json,
+            connect_args={
+                "timeout": _CONNECT_SECONDS,
+                "command_timeout": _COMMAND_SECONDS,
+                "server_settings": _SERVER_SETTINGS,
+            },
         )
+        self._sets = _Sets(url)
         # The same connections, without BEGIN and COMMIT: what is one statement costs one trip.
         self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -193,9 +206,8 @@ class Database:
         Overtaken when a function of ours says so.
         """
         with _told():
-            async with self._sets.connect() as connection:
-                driver = await _driver_of(connection)
-                return await driver.fetch(statement, *arguments)
+            pool = await self._sets.pool()
+            return await pool.fetch(statement, *arguments)
 
     async def now(self) -> datetime:
         """The database's clock."""
@@ -206,7 +218,7 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
-        await self._sets.dispose()
+        await self._sets.close()
 
 
 @contextmanager
@@ -222,39 +234,61 @@ def _told() -> Iterator[None]:
         raise
 
 
-def _engine(url: str, pool_size: int, **settings: str) -> AsyncEngine:
-    return create_async_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=3,
-        pool_use_lifo=True,
-        hide_parameters=True,  # they are people's documents and keys; errors are logged
-        json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
-        connect_args={
-            "timeout": 5,
-            "command_timeout": 15,
-            "server_settings": {
-                "role": APPLICATION_ROLE,
-                "application_name": "lastro",
-                "timezone": "UTC",
-                "lock_timeout": "2s",
-                "statement_timeout": "5s",
-                "idle_in_transaction_session_timeout": "10s",
-                "jit": "off",
-                **settings,
-            },
-        },
-    )
+class _Sets:
+    """The connections for `call`: few, and the driver's own, for the ORM's way to one costs as much as the trip.
+
+    Each member of a set is looked up by an index, whatever the size of set and table. So one plan does for all:
+    planning anew, which Postgres prefers for arrays, costs more than carrying out. And no other plan will do: one that
+    reads a whole table is the best while the table is empty, and stays when it has grown.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+
+    async def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        """Open at first use: before that, there may be no database, nor a loop."""
+        if self._pool is None:
+            async with self._opening:
+                if self._pool is None:
+                    self._pool = await self._open()
+        return self._pool
+
+    async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
+        indexes_alone = {f"enable_{way}": "off" for way in ("seqscan", "hashjoin", "mergejoin", "material")}
+        return await asyncpg.create_pool(
+            plain(self._url),
+            min_size=1,
+            max_size=CONNECTIONS_FOR_SETS,
+            init=_speaks_json,
+            reset=_as_it_is,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=_COMMAND_SECONDS,
+            server_settings={**_SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", **indexes_alone},
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._pool is not None:
+            await self._pool.close()
 
 
-async def _driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
-    """The driver's connection; the pool can not know that one broke while it lay there, and we can see it."""
-    driver = (await connection.get_raw_connection()).driver_connection
-    while driver is None or driver.is_closed():
-        await connection.invalidate()
-        driver = (await connection.get_raw_connection()).driver_connection
-    return cast("asyncpg.Connection[asyncpg.Record]", driver)
+def plain(url: str) -> str:
+    """A URL of SQLAlchemy's as the driver reads it."""
+    return url.replace("postgresql+asyncpg://", "postgresql://", 1).replace("ssl=", "sslmode=")
+
+
+async def _speaks_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+
+
+async def _as_it_is(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Nothing to put back: `call` leaves neither transaction nor setting behind."""
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 async def _abandon(session: AsyncSession) -> None:

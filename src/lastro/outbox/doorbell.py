@@ -9,7 +9,7 @@ import contextlib
 
 import asyncpg
 
-from lastro.database import APPLICATION_ROLE, Database
+from lastro.database import APPLICATION_ROLE, Database, plain
 from lastro.errors import Unavailable
 
 CHANNEL = "lastro_outbox"
@@ -59,9 +59,8 @@ class Ear:
     @classmethod
     async def open(cls, url: str, worker_class: int) -> "Ear":
         """Connect, take a number, lock it, listen."""
-        plain = url.replace("postgresql+asyncpg://", "postgresql://", 1).replace("ssl=", "sslmode=")
         connection = await asyncpg.connect(
-            plain, timeout=5, server_settings={"role": APPLICATION_ROLE, "application_name": "lastro-worker"}
+            plain(url), timeout=5, server_settings={"role": APPLICATION_ROLE, "application_name": "lastro-worker"}
         )
         number: int = await connection.fetchval("SELECT nextval('worker_numbers')")
         await connection.execute("SELECT pg_advisory_lock($1::int, $2::int)", worker_class, number)

@@ -4,7 +4,7 @@ It is one call of the database for the whole set (migration 0004): what a paymen
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 
@@ -73,5 +73,4 @@ def _verdict(row: asyncpg.Record, body: bytes) -> Verdict:
             return rules.REFUSALS[refusal]()
 
 
-def _json(facts: Mapping[str, str]) -> str:
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
