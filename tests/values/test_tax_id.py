@@ -3,6 +3,7 @@
 import string
 
 import pytest
+import validate_docbr as checkers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -189,3 +190,15 @@ def test_nothing_but_a_refusal_comes_of_garbage(text: str) -> None:
         return
     assert document.value.isascii()
     assert document.value.isalnum()
+
+
+@given(st.text("0123456789", min_size=9, max_size=9))
+def test_a_cpf_is_judged_as_a_library_judges_it(root: str) -> None:
+    for candidate in (f"{root}{number:02}" for number in range(100)):
+        assert TaxId(candidate, CPF).has_valid_check_digits == checkers.CPF().validate(candidate)
+
+
+@given(st.text(string.digits + string.ascii_uppercase, min_size=12, max_size=12))
+def test_a_cnpj_is_judged_as_a_library_judges_it(root: str) -> None:
+    for candidate in (f"{root}{number:02}" for number in range(100)):
+        assert TaxId(candidate, CNPJ).has_valid_check_digits == checkers.CNPJ().validate(candidate)

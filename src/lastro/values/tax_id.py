@@ -3,8 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-
-from validate_docbr import CNPJ, CPF
+from operator import mul
 
 from lastro.values.text import Invalid, Text
 
@@ -22,7 +21,12 @@ _SHAPES = {
     DocumentType.CNPJ: re.compile(r"[0-9A-Z]{12}[0-9]{2}|[0-9A-Z]{2}\.[0-9A-Z]{3}\.[0-9A-Z]{3}/[0-9A-Z]{4}-[0-9]{2}"),
 }
 _WITHOUT_PUNCTUATION = str.maketrans("", "", ".-/")
-_CHECKERS = {DocumentType.CPF: CPF(), DocumentType.CNPJ: CNPJ()}
+# What each character counts for the first and for the second check digit. A character is worth its ASCII code less
+# that of "0": a digit itself, a letter 17 and more (IN RFB 2.229/2024, annex XV).
+_WEIGHTS = {
+    DocumentType.CPF: ((10, 9, 8, 7, 6, 5, 4, 3, 2), (11, 10, 9, 8, 7, 6, 5, 4, 3, 2)),
+    DocumentType.CNPJ: ((5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2), (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)),
+}
 
 _NOT_A_TAX_ID = Text(
     "O documento não tem a forma de um CPF nem de um CNPJ.", "The document is neither a CPF nor a CNPJ."
@@ -60,7 +64,13 @@ class TaxId:
     @property
     def has_valid_check_digits(self) -> bool:
         """Whether the last two digits follow from the others (modulo 11); one repeated character never does."""
-        return _CHECKERS[self.kind].validate(self.value)
+        worths = [code - _ZERO for code in self.value.encode()]
+        first, second = _WEIGHTS[self.kind]
+        return (
+            len(set(worths)) > 1
+            and _check_digit(worths, first) == worths[-2]
+            and _check_digit(worths, second) == worths[-1]
+        )
 
     @property
     def punctuated(self) -> str:
@@ -79,3 +89,11 @@ class TaxId:
 
     def __str__(self) -> str:
         return self.value
+
+
+_ZERO = ord("0")
+
+
+def _check_digit(worths: list[int], weights: tuple[int, ...]) -> int:
+    rest = sum(map(mul, worths, weights)) % 11  # as far as the shorter of the two: the weights
+    return 0 if rest < 2 else 11 - rest  # noqa: PLR2004 - two is what the rule says
