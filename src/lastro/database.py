@@ -3,7 +3,7 @@
 import asyncio
 import enum
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,6 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Enum,
-    Executable,
     MetaData,
     Select,
     Text,
@@ -189,15 +188,6 @@ class Database:
                 raise
             finally:
                 await _release(session)
-
-    async def alone(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
-        """One statement that is a transaction of its own: when its rows are here, it is committed.
-
-        Raises Unavailable like `transaction`; after that its outcome is unknown.
-        """
-        with _told():
-            async with self._alone.connect() as connection:
-                return (await connection.execute(statement, parameters)).all()
 
     async def call(self, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
         """One statement with places $1, $2…, straight through the driver: one trip, one transaction, half the time.

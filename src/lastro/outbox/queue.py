@@ -68,20 +68,18 @@ _PROMISE = text(
 
 # The low-water mark keeps the scan off the dead entries that kept promises leave at the head of the index. An array,
 # because a join may be planned as a walk through all that is owed.
-_CLAIM = text(
-    f"""
+_CLAIM = f"""
     WITH due AS (
         SELECT id FROM outbox
-         WHERE id >= :low_water AND due_at <= clock_timestamp()
+         WHERE id >= $2 AND due_at <= clock_timestamp()
          ORDER BY id LIMIT {LARGEST_CLAIM} FOR UPDATE SKIP LOCKED
     )
     UPDATE outbox o
        SET due_at = clock_timestamp() + make_interval(secs => {LEASE_SECONDS}),
-           leased_by = :worker, attempts = o.attempts + 1
+           leased_by = $1, attempts = o.attempts + 1
      WHERE o.id = ANY (ARRAY(SELECT id FROM due))
  RETURNING o.id, o.topic, o.account_id, o.reference, o.attempts
-    """  # noqa: S608 - the two numbers are constants above
-)
+"""  # noqa: S608 - the two numbers are constants above
 
 _POSTPONE = text(
     """
@@ -119,7 +117,7 @@ async def promise(tx: AsyncSession, promises: Sequence[Promise]) -> None:
 
 async def claim(db: Database, *, worker: int, low_water: int) -> list[Claimed]:
     """Take up to a hundred promises that are due, oldest first; two workers never take the same one."""
-    rows = await db.alone(_CLAIM, {"worker": worker, "low_water": low_water})
+    rows = await db.call(_CLAIM, worker, low_water)
     return sorted((Claimed(*row) for row in rows), key=lambda claimed: claimed.id)
 
 

@@ -166,14 +166,15 @@ async def test_a_batch_equals_its_credits_one_by_one(quiet: House) -> None:
 
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, db: Database, change: Any) -> None:
     """Let something happen between the look and the writing, once."""
-    alone = db.alone
+    call = db.call
 
-    async def first_the_other(*question: Any) -> Any:
-        monkeypatch.setattr(db, "alone", alone)
-        await change()
-        return await alone(*question)
+    async def first_the_other(statement: str, *arguments: Any) -> Any:
+        if "credit_pix" in statement:
+            monkeypatch.setattr(db, "call", call)
+            await change()
+        return await call(statement, *arguments)
 
-    monkeypatch.setattr(db, "alone", first_the_other)
+    monkeypatch.setattr(db, "call", first_the_other)
 
 
 async def test_an_account_that_is_blocked_meanwhile_is_judged_again(

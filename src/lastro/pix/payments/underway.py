@@ -5,8 +5,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, text
-
 from lastro.database import Database
 from lastro.pix.parties import unpacked
 from lastro.providers.protocol import Initiation, Instruction
@@ -45,19 +43,18 @@ class Underway(NamedTuple):
         return Money(self.amount_centavos)
 
 
-_READ = text(
-    f"""
+_READ = f"""
     SELECT {", ".join(f"p.{name}" for name in Underway._fields)}
-      FROM unnest(:account_ids, :ids) AS wanted(account_id, id)
-      JOIN pix_payments p ON p.account_id = wanted.account_id AND p.id = wanted.id
-    """  # noqa: S608 - the names of columns, from above
-).bindparams(bindparam("account_ids", type_=ARRAY(Uuid())), bindparam("ids", type_=ARRAY(Uuid())))
+      FROM unnest($1::uuid[], $2::uuid[]) AS wanted(account_id, id)
+     CROSS JOIN LATERAL (SELECT * FROM pix_payments p
+                          WHERE p.account_id = wanted.account_id AND p.id = wanted.id LIMIT 1) p
+"""  # noqa: S608 - the names of columns, from above
 
 
 async def read(db: Database, keys: Sequence[PaymentKey]) -> Sequence[Underway]:
     """These payments, in any order, each once."""
     wanted = set(keys)
-    rows = await db.alone(_READ, {"account_ids": [each for each, _ in wanted], "ids": [each for _, each in wanted]})
+    rows = await db.call(_READ, [each for each, _ in wanted], [each for _, each in wanted])
     return [Underway._make(row) for row in rows]
 
 

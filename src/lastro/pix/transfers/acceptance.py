@@ -74,7 +74,7 @@ async def accept(db: Database, arrivals: Sequence[Arrival]) -> list[Verdict]:
     judgement = crediting.judge(wanted, accounts, await _charges(db, wanted))
     if wanted:
         now = max(each.arrived_at for each in wanted)
-        await db.alone(crediting.CREDIT, crediting.parameters(wanted, judgement, accounts, now=now))
+        await crediting.credit_if(db, wanted, judgement, accounts, now=now)
     return [
         Verdict(row["rejected_with"] if row["judged"] else judgement.refusals.get(arrival.id))
         for arrival, row in zip(arrivals, rows, strict=True)

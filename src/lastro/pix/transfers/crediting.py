@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from lastro.accounts.models import Account
-from lastro.database import among
+from lastro.database import Database, among
 from lastro.ledger import book
 from lastro.pix.parties import packed
 from lastro.pix.qrcodes import charges
@@ -107,24 +107,39 @@ _ARRAYS: dict[str, TypeEngine[Any]] = {
     "charge_event_ids": Uuid(),
     "charge_events": LargeBinary(),
 }
-CREDIT = text(f"SELECT credit_pix({', '.join(f':{name}' for name in (*_ARRAYS, 'most', 'posted_at'))})").bindparams(
+_CREDIT = text(f"SELECT credit_pix({', '.join(f':{name}' for name in (*_ARRAYS, 'most', 'posted_at'))})").bindparams(
     *(bindparam(name, type_=ARRAY(kind)) for name, kind in _ARRAYS.items()),
     bindparam("most", type_=BigInteger()),
     bindparam("posted_at", type_=DateTime(timezone=True)),
 )
-"""Writes what `parameters` says: transfers, money, paid charges, news, and what the network told."""
 
 
 async def credit(tx: AsyncSession, wanted: Sequence[Credit], judgement: Judgement, *, now: datetime) -> None:
     """Write the credits that were not refused. They were judged behind the locks."""
     if wanted:
-        await tx.execute(CREDIT, parameters(wanted, judgement, {}, now=now))
+        await tx.execute(_CREDIT, _parameters(wanted, judgement, {}, now=now))
 
 
-def parameters(
+async def credit_if(
+    db: Database,
+    wanted: Sequence[Credit],
+    judgement: Judgement,
+    judged: Mapping[UUID, ReceivingAccount],
+    *,
+    now: datetime,
+) -> None:
+    """Write the credits, and what the network told, as a transaction of its own.
+
+    Raises Overtaken when an account that was `judged` without a lock is no longer as it was: nothing is written then.
+    """
+    places = ", ".join(f"${place}" for place in range(1, len(_ARRAYS) + 3))
+    await db.call(f"SELECT credit_pix({places})", *_parameters(wanted, judgement, judged, now=now).values())
+
+
+def _parameters(
     wanted: Sequence[Credit], judgement: Judgement, judged: Mapping[UUID, ReceivingAccount], *, now: datetime
 ) -> dict[str, Any]:
-    """For `CREDIT`, which raises Overtaken when an account that was `judged` without a lock is no longer as it was."""
+    """In the function's own order."""
     paid = [judgement.paid.get(each.id) for each in wanted]
     return {
         "judged_ids": list(judged),
