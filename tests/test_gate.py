@@ -764,6 +764,34 @@ async def test_a_database_that_was_never_migrated_is_not_ready(world: World) -> 
     assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "checks": {"database": False}})
 
 
+async def test_more_at_once_than_can_be_answered_soon_is_sent_away_but_health_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "MOST_AT_ONCE", 2)
+    go_on, app = asyncio.Event(), FastAPI()
+
+    @app.get("/baas/slow")
+    async def slow() -> dict[str, bool]:
+        await go_on.wait()
+        return {"done": True}
+
+    @app.get("/health/live")
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    async with client_of(app) as client:
+        waiting = [asyncio.create_task(client.get("/baas/slow")) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        refused, health = await client.get("/baas/slow"), await client.get("/health/live")
+        go_on.set()
+        answered = await asyncio.gather(*waiting)
+        after = await client.get("/baas/slow")
+
+    assert (refused.status_code, refused.headers["retry-after"], refused.json()["code"]) == (503, "1", "UNAVAILABLE")
+    assert health.status_code == 200
+    assert [each.status_code for each in (*answered, after)] == [200, 200, 200]
+
+
 # The log and the figures
 
 

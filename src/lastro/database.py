@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from lastro.attempt import Overtaken
@@ -58,7 +58,7 @@ _NOT_NOW = {
 }
 
 CONNECTIONS_FOR_SETS = 4
-_CONNECT_SECONDS, _COMMAND_SECONDS = 5, 15
+_WAIT_SECONDS, _CONNECT_SECONDS, _COMMAND_SECONDS = 3, 5, 15
 _SERVER_SETTINGS = {
     "role": APPLICATION_ROLE,
     "application_name": "lastro",
@@ -145,7 +145,7 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=3,
+            pool_timeout=_WAIT_SECONDS,
             pool_use_lifo=True,
             hide_parameters=True,  # they are people's documents and keys; errors are logged
             json_serializer=_to_json,
@@ -155,6 +155,7 @@ class Database:
                 "server_settings": _SERVER_SETTINGS,
             },
         )
+        self._turns = asyncio.Semaphore(pool_size)
         self._sets = _Sets(url)
         # The same connections, without BEGIN and COMMIT: what is one statement costs one trip.
         self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -165,22 +166,21 @@ class Database:
 
         Raises Unavailable when the database is away, full or too slow. After that the outcome of a commit is unknown.
         """
-        with _told():
-            session = AsyncSession(self.engine, expire_on_commit=False, autoflush=False)
-            try:
-                yield session
-                await session.commit()
-            except BaseException:
-                await _abandon(session)
-                raise
-            finally:
-                await _release(session)
+        async with self._session(self.engine) as session:
+            yield session
+            await session.commit()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """For reads: each statement stands alone and sees what is committed when it starts. Raises Unavailable."""
+        async with self._session(self._alone) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         with _told():
-            session = AsyncSession(self._alone, expire_on_commit=False, autoflush=False)
+            await self._turn()
+            session = AsyncSession(engine, expire_on_commit=False, autoflush=False)
             try:
                 yield session
             except BaseException:
@@ -188,6 +188,15 @@ class Database:
                 raise
             finally:
                 await _release(session)
+                self._turns.release()
+
+    async def _turn(self) -> None:
+        """In the order of asking: the pool itself lets newcomers overtake, and some would wait for ever."""
+        if self._turns.locked():
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await self._turns.acquire()
+        else:
+            await self._turns.acquire()
 
     async def call(self, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
         """One statement with places $1, $2…, straight through the driver: one trip, one transaction, half the time.

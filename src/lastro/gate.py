@@ -31,6 +31,7 @@ LARGEST_BODY = 65_536
 LARGEST_KYC_BODY = 24 * 1024 * 1024
 MOST_LARGE_BODIES = 8
 LARGEST_HEADERS = 16_384
+MOST_AT_ONCE = 1_000  # requests of a process that are being answered: about a second's work
 BODY_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 KYC_SECONDS = 60.0
@@ -39,6 +40,7 @@ _LOG = logger("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,20}")
 _KYC = re.compile(r"/baas/api/v1/accounts/[0-9A-Fa-f-]{36}/kyc")
+_WORK = ("/baas/", "/network/")  # health and figures are told at any time
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -57,6 +59,10 @@ _NOBODY = Text("Falta o token de acesso.", "The access token is missing.")
 _TOO_MANY = Text(
     "Muitos envios de documentos ao mesmo tempo. Tente de novo em instantes.",
     "Too many documents are being sent at once. Try again in a moment.",
+)
+_FULL = Text(
+    "O servidor está no limite. Repita a requisição em instantes.",
+    "The server is at its limit. Repeat the request in a moment.",
 )
 _COMPRESSED = Text("Corpos comprimidos não são aceitos.", "Compressed bodies are not accepted.")
 _NO_ANSWER = Text(
@@ -88,6 +94,7 @@ class Gate:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.large_bodies = 0
+        self.at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -111,7 +118,7 @@ class Gate:
                     passage.scope["state"]["body"] = body = await _read(passage.headers, receive, allowance, slot)
                     passage.is_read = True
                     deadline.reschedule(asyncio.get_running_loop().time() + allowance.answer_seconds)
-                    await self._app(passage.scope, _replay(body, receive), passage.send)
+                    await self._answer(passage, _replay(body, receive))
             except TimeoutError:
                 if not deadline.expired():  # the application's own: a bug like any other
                     raise
@@ -127,6 +134,16 @@ class Gate:
             await passage.refuse(Internal(INTERNAL))
         finally:
             slot.give_back()
+
+    async def _answer(self, passage: "_Passage", receive: Receive) -> None:
+        """Let the application answer; or send away at once, for a fraction of the work, what would only wait."""
+        if self.at_once >= MOST_AT_ONCE and passage.scope["path"].startswith(_WORK):
+            raise Unavailable(_FULL, retry_after=1)
+        self.at_once += 1
+        try:
+            await self._app(passage.scope, receive, passage.send)
+        finally:
+            self.at_once -= 1
 
 
 class _ClientLeft(Exception):

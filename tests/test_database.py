@@ -1,0 +1,65 @@
+"""The database: who asks first is served first, a call is committed when it answers, errors are told in our words."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from lastro.attempt import Overtaken
+from lastro.database import Database
+from lastro.errors import Unavailable
+from lastro.wiring import House
+
+
+async def test_who_waits_for_a_connection_is_not_overtaken(quiet: House) -> None:
+    db = Database(quiet.bank.db.engine.url.render_as_string(hide_password=False), pool_size=1)
+    served: list[str] = []
+
+    async def ask(name: str) -> None:
+        async with db.reading() as tx:
+            await tx.execute(text("SELECT 1"))
+            served.append(name)
+
+    try:
+        async with db.reading() as tx:
+            waiting = [asyncio.create_task(ask(name)) for name in ("first", "second", "third")]
+            await tx.execute(text("SELECT pg_sleep(0.05)"))
+        await ask("newcomer")
+        await asyncio.gather(*waiting)
+    finally:
+        await db.close()
+
+    assert served == ["first", "second", "third", "newcomer"]
+
+
+async def test_who_waits_too_long_for_a_connection_hears_so(quiet: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lastro.database._WAIT_SECONDS", 0.05)
+    db = Database(quiet.bank.db.engine.url.render_as_string(hide_password=False), pool_size=1)
+    try:
+        async with db.reading():
+            with pytest.raises(Unavailable):
+                async with db.transaction():
+                    pass
+        async with db.transaction() as tx:  # and the place is free again
+            await tx.execute(text("SELECT 1"))
+    finally:
+        await db.close()
+
+
+async def test_a_call_is_committed_when_it_answers(quiet: House) -> None:
+    await quiet.bank.db.call(
+        "INSERT INTO alerts (kind, account_id, reference, detail) VALUES ($1, $2, $2, $3)", *_ALERT
+    )
+
+    async with quiet.bank.db.reading() as tx:
+        found = (await tx.execute(text("SELECT detail FROM alerts WHERE kind = 'tested'"))).scalars().all()
+    assert found == ["of a call"]
+
+
+_ALERT = ("tested", "00000000-0000-0000-0000-000000000001", "of a call")
+
+
+@pytest.mark.parametrize(("sqlstate", "said"), [("LA001", Overtaken), ("55P03", Unavailable)])
+async def test_what_a_function_raises_is_told_in_our_words(quiet: House, sqlstate: str, said: type[Exception]) -> None:
+    with pytest.raises(said):
+        await quiet.bank.db.call(f"DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '{sqlstate}'; END $$")
