@@ -764,10 +764,11 @@ async def test_a_database_that_was_never_migrated_is_not_ready(world: World) -> 
     assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "checks": {"database": False}})
 
 
-async def test_more_at_once_than_can_be_answered_soon_is_sent_away_but_health_is_told(
+async def test_more_at_once_than_can_be_answered_soon_waits_and_is_sent_away_but_health_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gate, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(gate, "WAITING_SECONDS", 0.2)
     go_on, app = asyncio.Event(), FastAPI()
 
     @app.get("/baas/slow")
@@ -783,9 +784,11 @@ async def test_more_at_once_than_can_be_answered_soon_is_sent_away_but_health_is
         waiting = [asyncio.create_task(client.get("/baas/slow")) for _ in range(2)]
         await asyncio.sleep(0.05)
         refused, health = await client.get("/baas/slow"), await client.get("/health/live")
+        outside = asyncio.create_task(client.get("/baas/slow"))
+        await asyncio.sleep(0.05)
         go_on.set()
         answered = await asyncio.gather(*waiting)
-        after = await client.get("/baas/slow")
+        after = await outside
 
     assert (refused.status_code, refused.headers["retry-after"], refused.json()["code"]) == (503, "1", "UNAVAILABLE")
     assert health.status_code == 200

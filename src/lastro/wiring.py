@@ -32,6 +32,7 @@ from lastro.pix.payments import acceptance as sending
 from lastro.pix.payments.preparation import prepare
 from lastro.pix.qrcodes.signer import Signer
 from lastro.pix.transfers import acceptance as receiving
+from lastro.pooling import SmallPools
 from lastro.providers.directory import ProviderDirectory
 from lastro.providers.network_http import NetworkHttp
 from lastro.providers.protocol import Provider
@@ -88,8 +89,7 @@ def build(
     """Put the bank together; nothing is connected yet. `literal_tokens` is for `lastro dev` alone."""
     db = Database(settings.database_url, pool_size=settings.pool_size)
     client = httpx.AsyncClient(
-        # Few, for httpx looks through all of them at each call; and given up before a server hangs up at five seconds.
-        limits=httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=4),
+        transport=SmallPools(),
         follow_redirects=False,
         trust_env=False,
     )

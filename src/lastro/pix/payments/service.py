@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
@@ -175,7 +176,9 @@ async def search(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> Page[
         filters.append(PixPayment.e2e_id == query.e2e_id)
     if query.external_ref is not None:
         filters.append(PixPayment.external_ref == query.external_ref)
-    scope = owned(PixPayment, caller, along_accounts=query.account_id is not None)
+    # A list does not show the two sides, which are JSON.
+    sides = defer(PixPayment.payer, raiseload=True), defer(PixPayment.payee, raiseload=True)
+    scope = owned(PixPayment, caller, along_accounts=query.account_id is not None).options(*sides)
     return await page_of(tx, scope, filters, [PixPayment.id], query.page(), total=await _total(tx, caller, query))
 
 
