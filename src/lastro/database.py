@@ -4,7 +4,7 @@ import asyncio
 import enum
 import json
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -205,8 +205,7 @@ class Database:
         Overtaken when a function of ours says so.
         """
         with _told():
-            pool = await self._sets.pool()
-            return await pool.fetch(statement, *arguments)
+            return await self._sets.fetch(statement, *arguments)
 
     async def now(self) -> datetime:
         """The database's clock."""
@@ -234,7 +233,7 @@ def _told() -> Iterator[None]:
 
 
 class _Sets:
-    """The connections for `call`: few, and the driver's own, for the ORM's way to one costs as much as the trip.
+    """The connections for `call`: few, and the driver's own, for any pool's way to one costs as much as the trip.
 
     Each member of a set is looked up by an index, whatever the size of set and table. So one plan does for all:
     planning anew, which Postgres prefers for arrays, costs more than carrying out. And no other plan will do: one that
@@ -243,47 +242,49 @@ class _Sets:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._opening = asyncio.Lock()
+        self._idle: list[asyncpg.Connection[asyncpg.Record]] = []
+        self._turns = asyncio.Semaphore(CONNECTIONS_FOR_SETS)
 
-    async def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
-        """Open at first use: before that, there may be no database, nor a loop."""
-        if self._pool is None:
-            async with self._opening:
-                if self._pool is None:
-                    self._pool = await self._open()
-        return self._pool
+    async def fetch(self, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+        """Carry out one statement. Raises what the driver raises."""
+        async with self._turns:
+            connection = await self._connection()
+            try:
+                rows = await connection.fetch(statement, *arguments)
+            except asyncpg.PostgresError:  # an answer, if a bad one: nothing of it stays with the connection
+                self._idle.append(connection)
+                raise
+            except BaseException:
+                connection.terminate()
+                raise
+            self._idle.append(connection)
+            return rows
 
-    async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
+    async def _connection(self) -> "asyncpg.Connection[asyncpg.Record]":
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():  # it may have broken while it lay there
+                return connection
         indexes_alone = {f"enable_{way}": "off" for way in ("seqscan", "hashjoin", "mergejoin", "material")}
-        return await asyncpg.create_pool(
+        connection = await asyncpg.connect(
             plain(self._url),
-            min_size=1,
-            max_size=CONNECTIONS_FOR_SETS,
-            init=_speaks_json,
-            reset=_as_it_is,
             timeout=_CONNECT_SECONDS,
             command_timeout=_COMMAND_SECONDS,
             server_settings={**_SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", **indexes_alone},
         )
+        await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+        return connection
 
     async def close(self) -> None:
         """Give the connections back."""
-        if self._pool is not None:
-            await self._pool.close()
+        while self._idle:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._idle.pop().close(timeout=2)
 
 
 def plain(url: str) -> str:
     """A URL of SQLAlchemy's as the driver reads it."""
     return url.replace("postgresql+asyncpg://", "postgresql://", 1).replace("ssl=", "sslmode=")
-
-
-async def _speaks_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
-
-
-async def _as_it_is(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Nothing to put back: `call` leaves neither transaction nor setting behind."""
 
 
 def _to_json(value: Any) -> str:
