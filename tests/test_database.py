@@ -2,11 +2,12 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
 from lastro.attempt import Overtaken
-from lastro.database import Database
+from lastro.database import CONNECTIONS_FOR_SETS, Database
 from lastro.errors import Unavailable
 from lastro.wiring import House
 
@@ -63,3 +64,25 @@ _ALERT = ("tested", "00000000-0000-0000-0000-000000000001", "of a call")
 async def test_what_a_function_raises_is_told_in_our_words(quiet: House, sqlstate: str, said: type[Exception]) -> None:
     with pytest.raises(said):
         await quiet.bank.db.call(f"DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '{sqlstate}'; END $$")
+
+
+async def test_an_argument_that_can_not_be_sent_is_no_absence_of_the_database(quiet: House) -> None:
+    with pytest.raises(asyncpg.DataError):
+        await quiet.bank.db.call("SELECT $1::text", "\ud800")
+    assert await quiet.bank.db.call("SELECT 1 AS one")
+
+
+async def test_reads_do_not_stand_in_the_line_of_payments_and_no_line_is_endless(
+    quiet: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lastro.database._WAIT_SECONDS", 0.1)
+    db = quiet.bank.db
+    reading = [asyncio.create_task(db.look("SELECT pg_sleep(0.5)")) for _ in range(CONNECTIONS_FOR_SETS)]
+    await asyncio.sleep(0.2)
+
+    with pytest.raises(Unavailable):
+        await db.look("SELECT 1")
+    assert await db.call("SELECT 1 AS one")
+
+    await asyncio.gather(*reading)
+    assert await db.look("SELECT 1 AS one")

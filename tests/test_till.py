@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from lastro import till as module
+from lastro.attempt import Overtaken
 from lastro.errors import Unavailable
 from lastro.till import Till
 from lastro.values.text import Text
@@ -170,3 +171,20 @@ async def test_what_nobody_waits_for_is_dropped_when_the_queue_is_full(monkeypat
         till.leave(name)
     await till.drain()
     assert counter.batches == [["a", "b"]]
+
+
+async def test_who_is_overtaken_again_and_again_may_come_back() -> None:
+    tries = 0
+
+    async def overtaken(_orders: Sequence[str], _again: bool) -> list[str]:
+        nonlocal tries
+        tries += 1
+        raise Overtaken
+
+    till = Till[str, str](overtaken, lambda order: order)
+
+    with pytest.raises(Unavailable) as told:
+        await till.submit("a")
+
+    assert told.value.retry_after == 1
+    assert tries == len(module.PATIENCE_SECONDS) + 1

@@ -72,7 +72,9 @@ BEGIN
             AS o(account_id, id, amount, payment_id, refusal, position)
       WHERE o.refusal IS NULL;
     IF EXISTS (SELECT 1 FROM balances b
-                WHERE b.account_id = ANY (account_ids) AND b.available_centavos + b.in_transit_centavos > most) THEN
+                WHERE b.available_centavos + b.in_transit_centavos > most
+                  AND b.account_id = ANY (SELECT o.account_id FROM unnest(account_ids, refusals) AS o(account_id, refusal)
+                                           WHERE o.refusal IS NULL)) THEN
         RAISE EXCEPTION 'overtaken: an account holds too much' USING ERRCODE = 'LA001';
     END IF;
 

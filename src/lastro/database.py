@@ -156,7 +156,7 @@ class Database:
             },
         )
         self._turns = asyncio.Semaphore(pool_size)
-        self._sets = _Sets(url)
+        self._sets, self._looks = _Sets(url), _Sets(url)
         # The same connections, without BEGIN and COMMIT: what is one statement costs one trip.
         self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -179,7 +179,7 @@ class Database:
     @asynccontextmanager
     async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         with _told():
-            await self._turn()
+            await _turn(self._turns)
             session = AsyncSession(engine, expire_on_commit=False, autoflush=False)
             try:
                 yield session
@@ -187,16 +187,10 @@ class Database:
                 await _abandon(session)
                 raise
             finally:
-                await _release(session)
-                self._turns.release()
-
-    async def _turn(self) -> None:
-        """In the order of asking: the pool itself lets newcomers overtake, and some would wait for ever."""
-        if self._turns.locked():
-            async with asyncio.timeout(_WAIT_SECONDS):
-                await self._turns.acquire()
-        else:
-            await self._turns.acquire()
+                try:
+                    await _release(session)
+                finally:
+                    self._turns.release()
 
     async def call(self, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
         """One statement with places $1, $2…, straight through the driver: one trip, one transaction, half the time.
@@ -206,6 +200,11 @@ class Database:
         """
         with _told():
             return await self._sets.fetch(statement, *arguments)
+
+    async def look(self, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+        """Like `call`, for reads, however many: on connections of their own, where no payment waits behind them."""
+        with _told():
+            return await self._looks.fetch(statement, *arguments)
 
     async def now(self) -> datetime:
         """The database's clock."""
@@ -217,6 +216,16 @@ class Database:
         """Give every connection back."""
         await self.engine.dispose()
         await self._sets.close()
+        await self._looks.close()
+
+
+async def _turn(turns: asyncio.Semaphore) -> None:
+    """In the order of asking: a pool itself lets newcomers overtake, and some would wait for ever."""
+    if turns.locked():
+        async with asyncio.timeout(_WAIT_SECONDS):
+            await turns.acquire()
+    else:
+        await turns.acquire()
 
 
 @contextmanager
@@ -247,7 +256,8 @@ class _Sets:
 
     async def fetch(self, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
         """Carry out one statement. Raises what the driver raises."""
-        async with self._turns:
+        await _turn(self._turns)
+        try:
             connection = await self._connection()
             try:
                 rows = await connection.fetch(statement, *arguments)
@@ -259,6 +269,8 @@ class _Sets:
                 raise
             self._idle.append(connection)
             return rows
+        finally:
+            self._turns.release()
 
     async def _connection(self) -> "asyncpg.Connection[asyncpg.Record]":
         while self._idle:
@@ -272,7 +284,11 @@ class _Sets:
             command_timeout=_COMMAND_SECONDS,
             server_settings={**_SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", **indexes_alone},
         )
-        await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+        try:
+            await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     async def close(self) -> None:
@@ -307,7 +323,9 @@ async def _release(session: AsyncSession) -> None:
 
 def means_not_now(error: BaseException) -> bool:
     """Whether an error of the driver says that the database is away or busy, and nothing about the question."""
-    if isinstance(error, PoolTimeoutError | OSError | asyncpg.InterfaceError):
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # which says that an argument can not be sent at all
+    if isinstance(error, PoolTimeoutError | OSError):
         return True
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _sqlstate(error) in _NOT_NOW or isinstance(error.orig, OSError)

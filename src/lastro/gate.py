@@ -41,7 +41,7 @@ _LOG = logger("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,20}")
 _KYC = re.compile(r"/baas/api/v1/accounts/[0-9A-Fa-f-]{36}/kyc")
-_WORK = ("/baas/", "/network/")  # health and figures are told at any time
+_WORK = ("/baas/", "/network/")  # each has its own places: no client keeps out what the network brings
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -95,7 +95,7 @@ class Gate:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.large_bodies = 0
-        self.at_once = 0
+        self.at_once = dict.fromkeys(_WORK, 0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -142,15 +142,20 @@ class Gate:
         Then there is room, or it is sent away. To send it away at once would only make it come back sooner: a refusal
         costs a third of a payment.
         """
-        if self.at_once >= MOST_AT_ONCE and passage.scope["path"].startswith(_WORK):
+        path = passage.scope["path"]
+        work = next((start for start in _WORK if path.startswith(start)), None)
+        if work is None:
+            await self._app(passage.scope, receive, passage.send)
+            return
+        if self.at_once[work] >= MOST_AT_ONCE:
             await asyncio.sleep(WAITING_SECONDS)
-            if self.at_once >= MOST_AT_ONCE:
+            if self.at_once[work] >= MOST_AT_ONCE:
                 raise Unavailable(_FULL, retry_after=1)
-        self.at_once += 1
+        self.at_once[work] += 1
         try:
             await self._app(passage.scope, receive, passage.send)
         finally:
-            self.at_once -= 1
+            self.at_once[work] -= 1
 
 
 class _ClientLeft(Exception):
@@ -161,7 +166,7 @@ class _Passage:
     """One request on its way through: who it is, what was answered. The application finds its `request_id` in state."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.headers = dict(scope["headers"])  # of a repeated header, the last
+        self.headers = dict(reversed(scope["headers"]))  # of a repeated header, the first, as everywhere
         given = self.headers.get(b"x-request-id", b"").decode("latin-1")
         # The client's own may be a document's number: it gets it back, the log does not.
         is_good = given != "" and _REQUEST_ID.fullmatch(given) is not None
@@ -248,14 +253,14 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive, allowance: All
 
 
 def _check(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
+        raise UnsupportedMediaType(_COMPRESSED)
     if sum([len(name) + len(value) for name, value in headers]) > LARGEST_HEADERS:
         raise PayloadTooLarge(_TOO_LARGE)
 
 
 def _declared(headers: Mapping[bytes, bytes], allowance: Allowance) -> int:
     """What the headers say about the size of the body; 0 when they say nothing."""
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise UnsupportedMediaType(_COMPRESSED)
     declared = headers.get(b"content-length", b"0")
     if not _LENGTH.fullmatch(declared) or int(declared) > allowance.largest_body:
         raise PayloadTooLarge(_TOO_LARGE)

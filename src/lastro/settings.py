@@ -79,7 +79,7 @@ class Settings(BaseSettings):
         default="B", description="The participant's category at the Central Bank, which says how much it may ask DICT."
     )
     pool_size: int = Field(
-        default=10, ge=2, le=100, description="Database connections of one process, besides four for sets."
+        default=10, ge=2, le=100, description="Database connections of one process, besides eight for sets."
     )
     docs: bool = Field(default=False, description="Serve /docs and /openapi.json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")

@@ -21,6 +21,10 @@ _FULL = Text(
     "O servidor está no limite. Repita a requisição em instantes.",
     "The server is at its limit. Repeat the request in a moment.",
 )
+_CONTENDED = Text(
+    "Outras operações disputam os mesmos dados. Repita a requisição em instantes.",
+    "Other operations contend for the same data. Repeat the request in a moment.",
+)
 
 
 def _heard(verdict: asyncio.Future[Any]) -> None:
@@ -145,5 +149,7 @@ class Till(Generic[Order, Verdict]):
                     if not waiting.verdict.done():
                         waiting.verdict.set_result(verdict)
                     continue
+            if isinstance(failure, Overtaken):  # again and again: somebody else is at it
+                failure = Unavailable(_CONTENDED, retry_after=1)
             if not waiting.verdict.done():
                 waiting.verdict.set_exception(failure)

@@ -165,9 +165,14 @@ class Worker:
     async def _fold(self, ear: Ear) -> None:
         """Roll up what the lists count, a bounded piece at a time; one worker at it is enough."""
         while ear.alive and not self._stopping.is_set():
-            async with self._bank.db.transaction() as tx:
-                done = await totals.fold(tx)
-                pending = await totals.pending(tx)
+            try:
+                async with self._bank.db.transaction() as tx:
+                    done = await totals.fold(tx)
+                    pending = await totals.pending(tx)
+            except Exception as error:  # noqa: BLE001 - totals are exact without it: no payment may wait for that
+                _LOG.warning("not folded", error=type(error).__name__)
+                await self._rest(FOLD_SECONDS)
+                continue
             metrics.TALLY_PENDING.set(pending)
             if not done or pending < totals.FOLDED_AT_ONCE:
                 await self._rest(FOLD_SECONDS)
