@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from build import until
 from conftest import Urls
@@ -173,7 +173,7 @@ async def test_what_can_not_be_posted_is_not_completed(shop: Shop) -> None:
     await change(shop, "account_id = :nobody", order.id, nobody=(nobody := uuid4()))
     (seen,) = await underway.read(shop.house.bank.db, [(nobody, order.id)])
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(asyncpg.NotNullViolationError):
         await completion.complete(shop.house.bank, [Completed(seen, settled(seen.created_at), claimed.id)])
 
     assert (await payment(shop, order.id)).status == "PROCESSING"
