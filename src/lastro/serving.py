@@ -53,5 +53,8 @@ OPTIONS: dict[str, Any] = {
     "server_header": False,
     "proxy_headers": False,  # nobody here asks who the client's proxy says that it is
     "timeout_graceful_shutdown": 15,
+    # A process that is starting on a busy machine, and imports, is not dead: killed after uvicorn's five seconds, it
+    # would begin again, and again.
+    "timeout_worker_healthcheck": 60,
 }
 """For `uvicorn.run` and `uvicorn.Config`, in production and in `lastro dev` alike."""
