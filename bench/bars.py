@@ -23,7 +23,7 @@ CAUSES: Mapping[str, str] = {
         "each notification is a signed request of its own; a message of many (`payments.received`) costs a third"
     ),
     "POST payment, 64 connections: time at 10,000,000 payments ÷ at 10,000": (
-        "measured in the seconds after a checkpoint: ten thousand accounts lie on as many pages of each of five indexes;"
+        "measured seconds after a checkpoint: ten thousand accounts lie on as many pages of each of five indexes;"
         " their first touch writes whole pages (full_page_writes), and they are more than 256 MB of shared_buffers"
     ),
     "goodput at 5 times the most ÷ the most": "each request over the limit is read before it waits or is sent away",
