@@ -42,7 +42,20 @@ KEYED_BY_VALUE = {
     "lookup_budgets",
     "qrcode_locations",
 }
-REFERENCE_OR_LOCAL = {"tenants", "providers", "outbox", "alerts", "tally", "tally_changes"}
+REFERENCE_OR_LOCAL = {
+    "tenants",
+    "providers",
+    "outbox",
+    "alerts",
+    "tally",
+    "tally_changes",
+    "untold_events",
+    "event_feed",
+    "webhook_subscriptions",
+    "webhook_secrets",
+    "webhook_deliveries",
+    "webhook_attempts",
+}
 
 
 def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:

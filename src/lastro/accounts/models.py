@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, synonym
 
 from lastro.accounts.states import AccountStatus
 from lastro.database import Base
@@ -30,6 +30,7 @@ class Account(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = synonym("id")  # like everything that belongs to an account
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     provider_id: Mapped[UUID] = mapped_column(ForeignKey("providers.id"))
     holder_name: Mapped[str]

@@ -264,5 +264,25 @@ class Notifier(Protocol):
         ...
 
 
-class Provider(KeyDirectory, SettlementRail, AccountOffice, Messenger, Notifier, Protocol):
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One question put to a provider to see whether it answers, such as DICT or AUTH, and how long that took.
+
+    `problem` is None when all is well.
+    """
+
+    name: str
+    milliseconds: int
+    problem: str | None
+
+
+class Examined(Protocol):
+    """A provider that can be put to the test, without any effect."""
+
+    async def examine(self, *, ispb: str) -> Sequence[Probe]:
+        """Ask what there is to ask, and measure. A provider that does not answer is a probe with a problem."""
+        ...
+
+
+class Provider(KeyDirectory, SettlementRail, AccountOffice, Messenger, Notifier, Examined, Protocol):
     """All that one adapter can do."""

@@ -1,0 +1,14 @@
+"""Reserved: the schema of tokens and clients."""
+
+from collections.abc import Sequence
+
+revision: str = "0008"
+down_revision: str | None = "0007"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None: ...
+
+
+def downgrade() -> None: ...
