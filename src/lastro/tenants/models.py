@@ -9,11 +9,17 @@ from lastro.database import Base
 
 
 class Tenant(Base):
-    """One company. `tax_id` is its own CNPJ or CPF, bare; never one of its customers'."""
+    """One company. `tax_id` is its own CNPJ or CPF, bare; never one of its customers'.
+
+    `main_account_id` is the account that it keeps for itself, `default_provider_id` where accounts are opened unless
+    another is named.
+    """
 
     __tablename__ = "tenants"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     tax_id: Mapped[str]
+    main_account_id: Mapped[UUID | None]
+    default_provider_id: Mapped[UUID | None]
     created_at: Mapped[datetime]
