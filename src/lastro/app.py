@@ -15,6 +15,8 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from lastro import logs, metrics, runtime
+from lastro.access.oauth import router as oauth
+from lastro.access.router import clients, tokens
 from lastro.accounts.router import router as accounts
 from lastro.bank import Bank
 from lastro.errors import BankError, Internal, MethodNotAllowed, NotFound, Unavailable, Validation
@@ -33,10 +35,11 @@ from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
 from lastro.settings import Settings
 from lastro.switchboard import Switchboard
+from lastro.tenants.router import router as tenant
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes)
+ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes, clients, tokens, tenant)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 
@@ -64,7 +67,7 @@ def create_app(bank: Bank, *, docs: bool = False, checks: Checks | None = None) 
         telemetry=None,
     )
     app.state.bank = bank
-    for router in (*ROUTERS, inbound, locations):
+    for router in (*ROUTERS, oauth, inbound, locations):
         # Not `include_router`, which would put a second resolution of routes around each of ours.
         app.router.routes.extend(router.routes)
     _add_health(app, bank, checks)
@@ -206,7 +209,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
         schema["components"].setdefault("securitySchemes", {})["bearer"] = {
             "type": "http",
             "scheme": "bearer",
-            "description": "Token opaco emitido por `lastro tokens create`.",
+            "description": "Token opaco de `POST /oauth/token`, de `POST /tokens` ou de `lastro tokens create`.",
         }
         for route in api_routes(app):
             for method in route.methods or ():

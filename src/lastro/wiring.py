@@ -13,7 +13,8 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
-from lastro.auth.tokens import TokenBook
+from lastro.auth.origin import Proxies
+from lastro.auth.tokens import Mint, TokenBook
 from lastro.bank import Bank, Consequences, Publication
 from lastro.clock import Clock
 from lastro.database import Database
@@ -101,7 +102,8 @@ def build(
     bank = Bank(
         db=db,
         clock=clock or Clock(),
-        tokens=TokenBook(db, pepper, literal=literal_tokens),
+        tokens=TokenBook(db, pepper, literal=literal_tokens, proxies=Proxies.parse(settings.trusted_proxies)),
+        mint=Mint(settings.environment, pepper, literal=literal_tokens),
         providers=ProviderDirectory(db, {NETWORK: network, **(adapters or {})}),
         doorbell=Doorbell(db),
         key_ring=KeyRing.parse(settings.encryption_keys.get_secret_value()),

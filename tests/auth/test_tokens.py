@@ -12,6 +12,7 @@ from sqlalchemy import text
 from build import Tenant, World
 from lastro import demo
 from lastro.auth import service, tokens
+from lastro.auth.binding import UNBOUND, Rights
 from lastro.auth.permissions import EVERYTHING, Permission
 from lastro.auth.tokens import MEMORY_SECONDS, NewToken, TokenBook, issue
 from lastro.embedded import Postgres
@@ -26,17 +27,11 @@ def pepper_of(world: World) -> bytes:
 
 async def made(tenant: Tenant, *permissions: Permission, expires_at: datetime | None = None) -> NewToken:
     """A token of this tenant."""
+    token, now = issue("test", pepper_of(tenant.world)), datetime.now(UTC)
+    rights = Rights(frozenset(map(str, permissions)), UNBOUND)
     async with tenant.world.bank.db.transaction() as tx:
-        return await service.create(
-            tx,
-            tenant_id=tenant.id,
-            name="made",
-            permissions=permissions,
-            expires_at=expires_at,
-            environment="test",
-            pepper=pepper_of(tenant.world),
-            now=datetime.now(UTC),
-        )
+        await service.keep(tx, token, tenant_id=tenant.id, name="made", rights=rights, expires_at=expires_at, now=now)
+    return token
 
 
 async def is_let_in(tenant: Tenant, token: str) -> bool:

@@ -41,8 +41,9 @@ _STALE = Text("A conta mudou desde a sua leitura.", "The account changed since y
 
 
 async def create(bank: Bank, caller: Caller, application: Application, attempt: Attempt | None) -> Answer:
-    """Take an application; the account opens when its holder's documents are approved. Raises NotFound, Validation,
-    Unprocessable, Conflict."""
+    """Take an application; the account opens when its holder's documents are approved. Raises Forbidden, NotFound,
+    Validation, Unprocessable, Conflict."""
+    caller.demand_the_whole_tenant()
     provider = await bank.providers.of_tenant(application.provider_id, caller.tenant_id)
     refusal = rules.may_open(application, types=provider.account_types, strict=provider.strict_documents)
     if refusal is not None:
@@ -104,7 +105,7 @@ SELECT a.id, a.provider_id, a.holder_name, a.holder_document, a.holder_document_
 
 async def get(db: Database, caller: Caller, account_id: UUID) -> tuple[AccountFacts, Holdings]:
     """One account of the caller's, and its money, in one trip: nothing is read more often. Raises NotFound."""
-    rows = await db.look(_GET, caller.tenant_id, account_id)
+    rows = await db.look(_GET, caller.tenant_id, account_id) if caller.reaches(account_id) else []
     if not rows:
         raise NotFound(NO_ACCOUNT)
     return _facts(rows[0]), Holdings(

@@ -1,4 +1,4 @@
-"""Networks and addresses of the internet, as people write them: `203.0.113.0/24`, `2001:db8::/32`, one address alone."""
+"""Networks and addresses of the internet, as people write them: `203.0.113.0/24`, `2001:db8::/32`, one alone."""
 
 import ipaddress
 from collections.abc import Iterable
