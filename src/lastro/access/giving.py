@@ -61,7 +61,7 @@ async def demand(tx: AsyncSession, caller: Caller, *wanted: Rights) -> None:
     found = (await tx.execute(query)).one_or_none()
     if found is None:
         raise Unauthorized(_GONE)
-    own = rights_of(*found.tuple())
+    own = rights_of(found[0], found[1])
     excess = dict.fromkeys(name for rights in wanted for name in rights.beyond(own))
     if excess:
         raise Forbidden(_BEYOND, flaws=[Flaw(_FLAWS[name], pointer=f"/data/attributes/{name}") for name in excess])
