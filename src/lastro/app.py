@@ -18,6 +18,7 @@ from lastro import logs, metrics, runtime
 from lastro.access.oauth import router as oauth
 from lastro.access.router import clients, tokens
 from lastro.accounts.router import router as accounts
+from lastro.auth.permissions import Permission
 from lastro.bank import Bank
 from lastro.errors import BankError, Internal, MethodNotAllowed, NotFound, Unavailable, Validation
 from lastro.gate import INTERNAL, Gate
@@ -211,10 +212,20 @@ def _described(app: FastAPI) -> dict[str, Any]:
             "scheme": "bearer",
             "description": "Token opaco de `POST /oauth/token`, de `POST /tokens` ou de `lastro tokens create`.",
         }
+        schema["components"]["securitySchemes"]["oauth"] = {
+            "type": "oauth2",
+            "description": "client_id e client_secret de `POST /clients`; o token vale uma hora.",
+            "flows": {
+                "clientCredentials": {
+                    "tokenUrl": "/oauth/token",
+                    "scopes": {str(permission): permission.name for permission in Permission},
+                }
+            },
+        }
         for route in api_routes(app):
             for method in route.methods or ():
                 operation = schema["paths"][route.path_format][method.lower()]
-                operation["security"] = [{"bearer": []}]
+                operation["security"] = [{"bearer": []}, {"oauth": [str(route.permission)]}]
                 operation["summary"] = operation.get("description", "").rstrip(".")
                 operation["description"] = f"Permissão: `{route.permission}`."
         app.openapi_schema = schema

@@ -26,7 +26,7 @@ def _network(text: str) -> Network:
     try:
         return parse_network(text)
     except Invalid as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(str(error), param_hint="--network") from error
 
 
 def _reais(text: str) -> Money:
@@ -44,26 +44,26 @@ Permissions = Annotated[list[Permission] | None, typer.Option("--permission", he
 All = Annotated[bool, typer.Option("--all", help="Every permission of this version.")]
 Accounts = Annotated[list[UUID] | None, typer.Option("--account", help="Repeat: it reaches these accounts alone.")]
 Networks = Annotated[
-    list[Network] | None,
-    typer.Option("--network", parser=_network, metavar="CIDR", help="Repeat: it is good from these networks alone."),
+    list[str] | None,
+    typer.Option("--network", metavar="CIDR", help="Repeat: it is good from these networks alone."),
 ]
-MostEach = Annotated[
-    Money | None, typer.Option("--most-each", parser=_reais, metavar="REAIS", help="At most this much in one order.")
-]
-MostADay = Annotated[
-    Money | None, typer.Option("--most-a-day", parser=_reais, metavar="REAIS", help="At most this much in a day.")
-]
+MostEach = Annotated[str | None, typer.Option(metavar="REAIS", help="At most this much in one order.")]
+MostADay = Annotated[str | None, typer.Option(metavar="REAIS", help="At most this much in a day.")]
 
 
 def _rights(
     permissions: list[Permission] | None,
     accounts: list[UUID] | None,
-    networks: list[Network] | None,
-    most_each: Money | None,
-    most_a_day: Money | None,
+    networks: list[str] | None,
+    most_each: str | None,
+    most_a_day: str | None,
 ) -> Rights:
+    """The options in our words. Raises BadParameter."""
     binding = Binding(
-        frozenset(accounts) if accounts else None, tuple(networks) if networks else None, most_each, most_a_day
+        accounts=frozenset(accounts) if accounts else None,
+        networks=tuple(map(_network, networks)) if networks else None,
+        most_each=None if most_each is None else _reais(most_each),
+        most_a_day=None if most_a_day is None else _reais(most_a_day),
     )
     return Rights(frozenset(map(str, permissions or [])), binding)
 

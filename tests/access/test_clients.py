@@ -126,7 +126,8 @@ async def test_a_change_changes_what_it_says_and_null_takes_a_bound_away(make_cl
 
 
 async def test_a_change_that_says_nothing_or_nonsense_is_refused(client: Client) -> None:
-    for attributes in ({}, {"name": None}, {"permissions": None}, {"permissions": []}, {"secret": "x"}):
+    nothings: list[dict[str, Any]] = [{}, {"name": None}, {"permissions": None}, {"permissions": []}, {"secret": "x"}]
+    for attributes in nothings:
         refused = await client.tenant.patch(f"/clients/{client.id}", "clients", attributes)
         assert refused.status == 400
     body = {"data": {"type": "clients", "id": str(uuid4()), "attributes": {"name": "x"}}}

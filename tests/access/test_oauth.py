@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
-from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.integrations.base_client.errors import OAuthError  # type: ignore[import-untyped]
+from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]
 from sqlalchemy import select, text, update
 
 from access.callers import READ, SEND, Client, soon
