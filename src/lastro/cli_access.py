@@ -1,6 +1,6 @@
 """`lastro tokens` and `lastro clients`: who may use the API, said by an operator, who may give anything."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -86,8 +86,12 @@ def create_token(  # noqa: PLR0917 - options
     from lastro.access import tokens as service
 
     rights = _rights(list(Permission) if all_permissions else permission, account, network, most_each, most_a_day)
-    expires_at = None if never_expires else datetime.now(UTC) + timedelta(days=days)
-    typer.echo(in_the_bank(lambda house: service.issue(house.bank, tenant, name, rights, expires_at=expires_at)))
+
+    async def make(house: "House") -> str:
+        expires_at = None if never_expires else house.bank.now() + timedelta(days=days)
+        return await service.issue(house.bank, tenant, name, rights, expires_at=expires_at)
+
+    typer.echo(in_the_bank(make))
 
 
 @tokens.command("list")
@@ -111,7 +115,7 @@ def revoke_token(token_id: str) -> None:
 
     async def end(house: "House") -> str:
         async with house.bank.db.transaction() as tx:
-            await service.revoke(tx, token_id, now=datetime.now(UTC))
+            await service.revoke(tx, token_id, now=house.bank.now())
         return "Revoked."
 
     typer.echo(in_the_bank(end))
@@ -158,7 +162,7 @@ def revoke_client(client_id: UUID) -> None:
 
     async def end(house: "House") -> str:
         async with house.bank.db.transaction() as tx:
-            await service.revoke_client(tx, client_id, now=datetime.now(UTC))
+            await service.revoke_client(tx, client_id, now=house.bank.now())
         return "Revoked."
 
     typer.echo(in_the_bank(end))

@@ -14,7 +14,7 @@ from lastro.auth import service as auth
 from lastro.auth.binding import UNBOUND, Rights
 from lastro.auth.models import ApiClient, ApiToken
 from lastro.auth.permissions import EVERYTHING, Permission
-from lastro.auth.tokens import id_of
+from lastro.auth.tokens import Mint, id_of
 from lastro.bank import Bank
 from lastro.errors import RateLimited, Unauthorized, Validation
 from lastro.values.network import Address, lies_in
@@ -58,7 +58,7 @@ async def grant(bank: Bank, credentials: Credentials, scope: str | None) -> Gran
     """
     now, token = bank.now(), bank.mint.token()
     async with bank.db.transaction() as tx:
-        client = await _proven(tx, bank, credentials)
+        client = await _proven(tx, bank.mint, credentials)
         permissions = _granted(frozenset(client.permissions), scope)
         done = await tx.execute(take_one(client, now))
         if _touched(done) != 1:
@@ -80,7 +80,7 @@ async def grant(bank: Bank, credentials: Credentials, scope: str | None) -> Gran
 async def give_back(bank: Bank, credentials: Credentials, text: str) -> None:
     """End a token of the client's own; of any other text nothing is said. Raises Unauthorized."""
     async with bank.db.transaction() as tx:
-        client = await _proven(tx, bank, credentials)
+        client = await _proven(tx, bank.mint, credentials)
         query = select(ApiToken).where(ApiToken.id == id_of(text), ApiToken.client_id == client.id)
         row = (await tx.execute(query)).scalar_one_or_none()
         if row is not None and bank.mint.is_token(text, row):
@@ -97,14 +97,14 @@ async def forget_spent(tx: AsyncSession) -> int:
     return int((await tx.execute(select(func.forget_spent_tokens(FORGOTTEN_AT_ONCE)))).scalar_one())
 
 
-async def _proven(tx: AsyncSession, bank: Bank, credentials: Credentials) -> ApiClient:
+async def _proven(tx: AsyncSession, mint: Mint, credentials: Credentials) -> ApiClient:
     """The client, if it is one. Whatever is wrong, the answer is the same, and takes the same work."""
     try:
         client_id = UUID(credentials.client_id)
     except ValueError as error:
         raise Unauthorized(_REFUSED) from error
     row = (await tx.execute(select(ApiClient).where(ApiClient.id == client_id))).scalar_one_or_none()
-    proves = bank.mint.proves(client_id, credentials.secret, None if row is None else row.secret_hmac)
+    proves = mint.proves(client_id, credentials.secret, None if row is None else row.secret_hmac)
     if row is None or not proves or row.revoked_at is not None or not _is_heard(row, credentials.address):
         raise Unauthorized(_REFUSED)
     return row
