@@ -26,6 +26,8 @@ from lastro.errors import (
     Validation,
 )
 from lastro.providers import network_wire as wire
+from lastro.providers.directory import Adapter
+from lastro.providers.features import Feature
 from lastro.providers.protocol import (
     Holder,
     Instruction,
@@ -74,6 +76,16 @@ _NOT_OPENED = Text("O provedor recusou a abertura da conta.", "The provider refu
 _TOO_MANY_MESSAGES = Text("Mensagens demais. Aguarde e tente de novo.", "Too many messages. Wait, then try again.")
 _NOT_REVIEWED = Text("O provedor recusou os documentos.", "The provider refused the documents.")
 _UNKNOWN = Text("O provedor não conhece este item.", "The provider does not know this item.")
+
+
+FEATURES = frozenset(Feature) - {Feature.PIX_QRCODE}
+"""The network makes no codes: Lastro makes them, signs them and shows the charges."""
+
+
+def adapter(client: httpx.AsyncClient, *, base_url: str, secret: str) -> Adapter:
+    """The network of the operator's settings: whatever the provider, one address and one secret."""
+    network = NetworkHttp(client, base_url=base_url, secret=secret)
+    return Adapter(FEATURES, frozenset(AccountType), lambda _access: network)
 
 
 class NetworkHttp:
