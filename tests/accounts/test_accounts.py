@@ -195,7 +195,7 @@ async def test_everything_that_is_missing_is_named_at_once(applicant: Tenant) ->
     refused = await applicant.post("/accounts", "accounts", {})
 
     assert refused.status == 400
-    names = ("providerId", "holderName", "holderDocument", "holderDocumentType")
+    names = ("holderName", "holderDocument", "holderDocumentType")
     assert set(refused.pointers) == {f"/data/attributes/{name}" for name in names}
     assert set(names) <= set(refused.body["details"])
 

@@ -75,6 +75,7 @@ class ProviderFacts:
     tenant_id: UUID
     name: str
     ispb: str
+    house: str
     strict_documents: bool
     hides_accounts: bool
     offer: Offer
@@ -153,6 +154,7 @@ class ProviderDirectory:
             tenant_id=row.tenant_id,
             name=row.name,
             ispb=row.ispb,
+            house=row.house,
             strict_documents=row.strict_documents,
             hides_accounts=row.hides_accounts,
             offer=self.offer_of(row),

@@ -231,7 +231,9 @@ class NetworkHttp:
     async def _probe(self, name: str, path: str, ispb: str) -> Probe:
         began, problem = time.monotonic(), None
         try:
-            await self._call("GET", path, headers={"PI-RequestingParticipant": ispb}, seconds=_PROBE_SECONDS)
+            headers = {"PI-RequestingParticipant": ispb}
+            if await self._call("GET", path, headers=headers, seconds=_PROBE_SECONDS) != {"status": "UP"}:
+                problem = "an answer that makes no sense"
         except _Refused as refused:
             problem = f"{refused.status} {refused.kind or ''}".strip()
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
