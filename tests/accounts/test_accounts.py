@@ -346,7 +346,7 @@ async def test_and_one_at_each_provider_of_the_tenant(world: World, tenant: Tena
         world.bank,
         tenant_id=tenant.id,
         name="Banco Segundo",
-        code="001",
+        code="002",
         ispb="00000000",
         account_types=[AccountType.CHECKING],
         strict_documents=True,

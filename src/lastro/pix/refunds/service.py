@@ -51,7 +51,7 @@ async def create(bank: Bank, caller: Caller, transfer_id: UUID, order: RefundOrd
         now = bank.now()  # behind the lock: no movement of this account is younger
         transfer = await _locked(tx, account_id, transfer_id)
         facts = select(Account.status, ProviderRow).join(ProviderRow, ProviderRow.id == Account.provider_id)
-        status, provider = (await tx.execute(facts.where(Account.id == account_id))).one().t
+        status, provider = (await tx.execute(facts.where(Account.id == account_id))).one()
         refundable = Refundable(status, available, transfer.amount, transfer.refunded, transfer.created_at)
         amount = refundable.left if order.amount is None else order.amount
         refusal = rules.may_refund(refundable, amount, now) or bank.providers.offer_of(provider).refusal(
