@@ -48,7 +48,6 @@ class Circuit:
         self._pause = FIRST_PAUSE_SECONDS
         self._trying = False
 
-    @property
     def state(self) -> CircuitState:
         """As it stands now; OPEN also when the pause is over and nobody has tried yet."""
         if self._rests_until is None:
@@ -125,8 +124,8 @@ class Circuits:
     def states(self) -> Mapping[str, CircuitState]:
         """How each stands, in this process."""
         return {
-            "directory": self.directory.state,
-            "settlement": self.settlement.state,
-            "office": self.office.state,
-            "messages": self.messages.state,
+            "directory": self.directory.state(),
+            "settlement": self.settlement.state(),
+            "office": self.office.state(),
+            "messages": self.messages.state(),
         }
