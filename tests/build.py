@@ -15,6 +15,8 @@ from lastro.access import tokens
 from lastro.auth.binding import UNBOUND, Binding, Rights
 from lastro.auth.permissions import Permission
 from lastro.bank import Bank
+from lastro.providers.directory import Adapter
+from lastro.providers.features import Feature
 from lastro.settings import Settings
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
@@ -234,6 +236,11 @@ class Account:
 
         await until(is_there, seconds=seconds)
         return await self.payment(payment_id)
+
+
+def reached(provider: Any) -> Adapter:
+    """An adapter that leads to this provider, whatever the row says."""
+    return Adapter(frozenset(Feature), frozenset(AccountType), lambda _access: provider, one_book=True)
 
 
 def reais(number: float) -> Decimal:

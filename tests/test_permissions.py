@@ -63,9 +63,18 @@ PROMISED = {
     "DELETE /tokens/:id": "BAAS_TOKENS_DELETE",
     "GET /tenant": "BAAS_TENANT_READ",
     "PATCH /tenant": "BAAS_TENANT_UPDATE",
+    "POST /providers": "BAAS_PROVIDERS_CREATE",
+    "GET /providers": "BAAS_PROVIDERS_READ",
+    "GET /providers/:id": "BAAS_PROVIDERS_READ",
+    "PATCH /providers/:id": "BAAS_PROVIDERS_UPDATE",
+    "DELETE /providers/:id": "BAAS_PROVIDERS_DELETE",
+    "POST /providers/:id/test": "BAAS_PROVIDERS_UPDATE",
+    "POST /providers/:id/set-default": "BAAS_PROVIDERS_UPDATE",
 }
 # What belongs to the tenant as a whole: 403 for a token that is bound to accounts.
-WHOLE_TENANT = {"POST /accounts", "GET /tenant", "PATCH /tenant"}
+WHOLE_TENANT = {"POST /accounts", "GET /tenant", "PATCH /tenant"} | {
+    name for name in PROMISED if name.partition(" ")[2].startswith("/providers")
+}
 # What needs no token, and why that is all right.
 OPEN = {
     "/openapi.json": "the description; off unless turned on",
@@ -223,6 +232,7 @@ def test_the_ids_of_the_routes_are_seen() -> None:
         ("POST /pix/keys/:id/confirm", "key_id"),
         ("POST /pix/qrcode", "accountId"),
         ("GET /pix/qrcode/:id", "qrcode_id"),
+        ("GET /providers/:id", "provider_id"),
     }
 
 
@@ -261,7 +271,10 @@ class Household:
 
     async def seen(self) -> Any:
         """Everything that the tenant can see of itself."""
-        lists = ("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys", "/clients", "/tokens")
+        lists = (
+            *("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys"),
+            *("/clients", "/tokens", "/providers"),
+        )
         return [(await self.tenant.get(path)).data for path in lists]
 
 
@@ -297,6 +310,7 @@ async def household(tenant: Tenant) -> Household:
             "client_id": client.id,
             "token_id": token.id,
             "mainAccountId": account.id,
+            "provider_id": str(tenant.provider_id),
             "providerId": str(tenant.provider_id),
             "filter[providerId]": str(tenant.provider_id),
             "page[after]": "see below",
@@ -357,6 +371,7 @@ def sample(call: Call, own: Household) -> Any:
         "permissions": ["BAAS_PIX_READ"],
         "accountIds": [own.account.id],
         "networks": ["127.0.0.0/8"],
+        "accountTypes": ["CHECKING"],
     }
 
     def made(name: str, node: Any) -> Any:
@@ -611,6 +626,7 @@ async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Househo
         "/pix/keys": "key_id",
         "/pix/qrcode": "qrcode_id",
         "/clients": "client_id",
+        "/providers": "provider_id",
     }
 
     found = {

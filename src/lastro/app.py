@@ -33,14 +33,28 @@ from lastro.pix.qrcodes.locations import router as locations
 from lastro.pix.qrcodes.router import router as qrcodes
 from lastro.pix.refunds.router import router as refunds
 from lastro.pix.transfers.router import router as transfers
-from lastro.providers.protocol import Provider
+from lastro.providers.directory import Adapter
 from lastro.settings import Settings
 from lastro.switchboard import Switchboard
+from lastro.tenants.providers.router import router as providers
 from lastro.tenants.router import router as tenant
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes, clients, tokens, tenant)
+ROUTERS = (
+    accounts,
+    kyc,
+    keys,
+    lookups,
+    payments,
+    transfers,
+    refunds,
+    qrcodes,
+    clients,
+    tokens,
+    tenant,
+    providers,
+)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 
@@ -84,7 +98,7 @@ def serving(app: FastAPI) -> ASGIApp:
     return Gate(Switchboard(app))
 
 
-def from_environment(adapters: Mapping[str, Provider] | None = None) -> ASGIApp:
+def from_environment(adapters: Mapping[str, Adapter] | None = None) -> ASGIApp:
     """What `lastro serve` runs in each of its processes; `adapters` are put beside the one to the network."""
     settings = Settings()
     logs.configure(settings.log_level)

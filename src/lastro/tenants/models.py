@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lastro.database import Base
@@ -21,5 +22,5 @@ class Tenant(Base):
     name: Mapped[str]
     tax_id: Mapped[str]
     main_account_id: Mapped[UUID | None]
-    default_provider_id: Mapped[UUID | None]
+    default_provider_id: Mapped[UUID | None] = mapped_column(ForeignKey("providers.id", use_alter=True))
     created_at: Mapped[datetime]
