@@ -475,5 +475,5 @@ async def test_the_demos_client_is_a_word_only_where_words_were_turned_on(world:
     mint = world.bank.mint
     async with world.bank.db.transaction() as tx:
         row = await tx.get_one(ApiClient, demo.CLIENT)
-    assert Mint("test", mint.pepper, literal=True).proves(demo.CLIENT, demo.CLIENT_SECRET, row.secret_hmac)
-    assert not Mint("test", mint.pepper).proves(demo.CLIENT, demo.CLIENT_SECRET, row.secret_hmac)
+    assert Mint("test", mint.pepper, literal=True).sealed(demo.CLIENT, demo.CLIENT_SECRET) == row.secret_hmac
+    assert Mint("test", mint.pepper).sealed(demo.CLIENT, demo.CLIENT_SECRET) is None

@@ -66,6 +66,18 @@ class CleanWorld:
             updated_at=self._now,
         )
 
+    def let_in(self, account: str, name: str) -> None:
+        """A client that reaches one account, with a token, and a token bound likewise; the account is the main one."""
+        tenant_id = self._rows[account]["tenant_id"]
+        reach = {"tenant_id": tenant_id, "name": name, "permissions": ["BAAS_PIX_SEND"], "secret_hmac": "\\x00"}
+        bucket = {"millitokens": 0, "refilled_at": self._now, "updated_at": self._now}
+        self._add("api_clients", name, **reach, **bucket, account_ids=[id_of(account)])
+        later = self._now + timedelta(hours=9)
+        self._add("api_tokens", f"{name}'s", **reach, client_id=id_of(name), expires_at=later, resource_id=id_of("a"))
+        self._add("api_tokens", f"like {name}", **reach, account_ids=[id_of(account)], resource_id=id_of("b"))
+        (tenant,) = (row for row in self.bank["tenants"] if row["id"] == tenant_id)
+        tenant["main_account_id"] = id_of(account)
+
     def apply(self, name: str, tenant: str = "one") -> None:
         """An account whose holder has sent nothing yet."""
         self._add(
@@ -591,6 +603,7 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.step("blocked", "BLOCKED", "account.blocked")
     world.step("payer", "BLOCKED", "account.blocked")
     world.step("payer", "ACTIVE", "account.unblocked")
+    world.let_in("payer", "shop")
     for payment, outcome in (("paid", "COMPLETED"), ("partly returned", "COMPLETED"), ("rejected", "FAILED")):
         world.pay("payer", payment, 10_00)
         world.conclude(payment, outcome)

@@ -27,6 +27,10 @@ _ANY_ACCOUNT = (
     " DROP CONSTRAINT ck_accounts_numbered_once_open"
 )
 
+_ANY_TOKEN = (
+    "ALTER TABLE api_tokens DROP CONSTRAINT ck_api_tokens_bound_as_its_client,"
+    " DROP CONSTRAINT fk_api_tokens_tenant_id_client_id"
+)
 _UNCOUNTED = "ALTER TABLE pix_refunds DISABLE TRIGGER USER, DROP CONSTRAINT ck_pix_refunds_completed_at_with_completed"
 
 
@@ -312,6 +316,21 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("T4", f"UPDATE pix_lookups SET account_id = {named('foreign')} WHERE payee_account_id IS NULL"),
     broken("T4", f"UPDATE pix_lookups SET payee_account_id = {named('foreign')} WHERE payee_account_id IS NOT NULL"),
     broken("T4", """UPDATE pix_lookups SET owner = '{"ispb": "60701190"}' WHERE payee_account_id IS NOT NULL"""),
+    broken("T5", f"UPDATE api_clients SET account_ids = array_append(account_ids, {named('foreign')})"),
+    broken("T5", "UPDATE api_clients SET account_ids = ARRAY[gen_random_uuid()]"),
+    broken("T5", f"UPDATE api_tokens SET account_ids = ARRAY[{named('foreign')}::uuid] WHERE client_id IS NULL"),
+    broken("T5", f"UPDATE tenants SET main_account_id = {named('foreign')} WHERE id = {named('one')}"),
+    broken("T5", f"UPDATE tenants SET main_account_id = {PAYER} WHERE id = {named('two')}"),
+    broken(
+        "T5", f"UPDATE tenants SET default_provider_id = (SELECT id FROM providers WHERE tenant_id = {named('two')})"
+    ),
+    broken("T5", _ANY_TOKEN, f"UPDATE api_tokens SET tenant_id = {named('two')} WHERE client_id IS NOT NULL"),
+    broken("T5", _ANY_TOKEN, "UPDATE api_tokens SET expires_at = NULL"),
+    broken("T5", _ANY_TOKEN, "UPDATE api_tokens SET networks = ARRAY['10.0.0.0/8']"),
+    broken("T6", "GRANT DELETE ON api_tokens TO lastro_app"),
+    broken("T6", "GRANT UPDATE (permissions) ON api_tokens TO lastro_app"),
+    broken("T6", "GRANT UPDATE (tenant_id) ON api_clients TO lastro_app"),
+    broken("T6", "ALTER TABLE api_clients OWNER TO lastro_app"),
     broken("K3", "UPDATE lookup_budgets SET millitokens = -1 WHERE level = 'PLATFORM'"),
     broken("K3", "UPDATE lookup_budgets SET millitokens = 80001 WHERE holder = '39053344705'"),
     broken("K3", "UPDATE lookup_budgets SET millitokens = 500001 WHERE holder = '11222333000181'"),

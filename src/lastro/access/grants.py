@@ -1,5 +1,6 @@
 """A client turns its secret into a token of an hour, and may give it back before."""
 
+import hmac
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from lastro.auth import service as auth
 from lastro.auth.binding import UNBOUND, Rights
 from lastro.auth.models import ApiClient, ApiToken
 from lastro.auth.permissions import EVERYTHING, Permission
-from lastro.auth.tokens import Mint, id_of
+from lastro.auth.tokens import NOBODY, Mint, id_of
 from lastro.bank import Bank
 from lastro.errors import RateLimited, Unauthorized, Validation
 from lastro.values.network import Address, lies_in
@@ -98,13 +99,20 @@ async def forget_spent(tx: AsyncSession) -> int:
 
 
 async def _proven(tx: AsyncSession, mint: Mint, credentials: Credentials) -> ApiClient:
-    """The client, if it is one. Whatever is wrong, the answer is the same, and takes the same work."""
+    """The client, if it is one. Whatever is wrong, the answer is the same.
+
+    What does not even look like an id or a secret is refused without a question; of the rest, an unknown client takes
+    the same work as a wrong secret.
+    """
     try:
         client_id = UUID(credentials.client_id)
     except ValueError as error:
         raise Unauthorized(_REFUSED) from error
+    sealed = mint.sealed(client_id, credentials.secret)
+    if sealed is None:
+        raise Unauthorized(_REFUSED)
     row = (await tx.execute(select(ApiClient).where(ApiClient.id == client_id))).scalar_one_or_none()
-    proves = mint.proves(client_id, credentials.secret, None if row is None else row.secret_hmac)
+    proves = hmac.compare_digest(sealed, NOBODY if row is None else row.secret_hmac)
     if row is None or not proves or row.revoked_at is not None or not _is_heard(row, credentials.address):
         raise Unauthorized(_REFUSED)
     return row

@@ -39,7 +39,7 @@ _FORMAT = re.compile(r"(lastro_(?:live|test)_([0-9A-Za-z]{10})_[0-9A-Za-z_-]{43}
 _CLIENT_SECRET = re.compile(r"(lastro_(?:live|test)_client_[0-9A-Za-z_-]{43})([0-9A-Za-z]{6})")
 _LITERAL = re.compile(r"[A-Z_]{1,40}")
 _ALPHABET = string.digits + string.ascii_letters
-_NOBODY = b"\x00" * 32
+NOBODY = b"\x00" * 32
 
 _REFUSED = Text("Token ausente, inválido, expirado ou revogado.", "Token missing, invalid, expired or revoked.")
 
@@ -105,16 +105,14 @@ class Mint:
         body = f"lastro_{self.environment}_client_{secrets.token_urlsafe(32)}"
         return NewSecret(body + _checksum(body), seal_secret(client_id, body, self.pepper))
 
-    def proves(self, client_id: UUID, secret: str, known: bytes | None) -> bool:
-        """Whether the secret is the one that is kept; takes as long for a client that nobody has."""
+    def sealed(self, client_id: UUID, secret: str) -> bytes | None:
+        """What is kept of a client that has this secret; None for a text that is no secret at all."""
         match = _CLIENT_SECRET.fullmatch(secret)
         if match is not None and hmac.compare_digest(_checksum(match[1]), match[2]):
-            body = match[1]
-        elif self.literal and _LITERAL.fullmatch(secret):
-            body = secret
-        else:
-            return False
-        return hmac.compare_digest(known or _NOBODY, seal_secret(client_id, body, self.pepper)) and known is not None
+            return seal_secret(client_id, match[1], self.pepper)
+        if self.literal and _LITERAL.fullmatch(secret):
+            return seal_secret(client_id, secret, self.pepper)
+        return None
 
     def is_token(self, text: str, row: ApiToken) -> bool:
         """Whether this text is the token of this row."""
@@ -209,7 +207,7 @@ class TokenBook:
         async with self._db.transaction() as tx:
             found = (await tx.execute(query)).one_or_none()
         row, client = (None, None) if found is None else found
-        known = _NOBODY if row is None else row.secret_hmac
+        known = NOBODY if row is None else row.secret_hmac
         matches = hmac.compare_digest(known, seal(body, self._pepper))
         if row is None or not matches or row.revoked_at is not None:
             raise Unauthorized(_REFUSED)
