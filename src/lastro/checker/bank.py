@@ -81,7 +81,8 @@ SELECT answer.operation || ' ' || answer.key
 UNION ALL
 SELECT words[10] || ' was created under two keys'
   FROM answer
- WHERE words[10] IS NOT NULL AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|transfers/internal|accounts)$'
+ WHERE words[10] IS NOT NULL
+   AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|transfers/internal|accounts)$'
  GROUP BY words[10] HAVING count(*) > 1
 """
 
