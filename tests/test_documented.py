@@ -38,6 +38,7 @@ from lastro.pix.qrcodes.charges import PAID
 from lastro.pix.refunds import states as refunds
 from lastro.pix.transfers.crediting import RECEIVED
 from lastro.settings import Settings
+from lastro.transfers import states as internal_transfers
 
 LIVES = (accounts, kyc, keys, payments, refunds)
 
@@ -153,7 +154,8 @@ def test_every_permission_stands_in_the_api_and_no_other() -> None:
 
 
 def test_every_event_stands_in_the_api_and_no_other() -> None:
-    there = {edge.emits for states in LIVES for edge in states.EDGES.values()} | {RECEIVED, PAID}
+    there = {edge.emits for states in LIVES for edge in states.EDGES.values()}
+    there |= {RECEIVED, PAID, internal_transfers.COMPLETED}
     told = {cell for cell in first_cells("docs/api.md") if re.fullmatch(r"[a-z]+(\.[a-z_]+)+", cell)}
     assert told == there - {None}
 
@@ -167,6 +169,7 @@ def test_every_status_stands_in_the_api() -> None:
         *qrcodes.QrCodeStatus,
         *payments.PaymentStatus,
         *refunds.RefundStatus,
+        *internal_transfers.InternalTransferStatus,
     ):
         assert status in cells
 
