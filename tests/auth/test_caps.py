@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from build import JOAO, Account, Tenant
+from build import JOAO, Account, Tenant, until
 from lastro.attempt import Answer
 from lastro.auth.caller import Caller
 from lastro.auth.caps import Caps
@@ -219,6 +219,31 @@ async def test_two_processes_together_never_exceed_the_cap(shop: Shop, other: Ho
         assert sorted(word(each) for each in mine) == [DAY] * 31 + ["accepted"] * 33
         assert await shop.spent(spender) == {today: 990}
     assert sum([await shop.available(each) for each in accounts]) == 40_000 - 2 * 990
+
+
+async def test_whoever_waits_for_the_counter_sees_what_the_other_counted(shop: Shop, other: House) -> None:
+    """Two processes, two accounts, room for one of two payments: both come to the counter before either has passed."""
+    caps = Caps(uuid4().hex, shop.house.bank.now().date(), None, Money(1_000))
+    await shop.accept(shop.order(await shop.account(100), 1, caps=caps))
+    orders = [shop.order(await shop.account(1_000), 600, caps=caps) for _ in range(2)]
+    async with shop.house.bank.db.transaction() as tx:
+        await tx.execute(
+            text("SELECT 1 FROM token_spending WHERE spender = :spender FOR UPDATE"), {"spender": caps.spender}
+        )
+        sent = [
+            asyncio.create_task(house.bank.sending.submit(order))
+            for house, order in zip((shop.house, other), orders, strict=True)
+        ]
+
+        async def both_wait() -> bool:
+            waiting = text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+            return int((await tx.execute(waiting)).scalar_one()) >= len(sent)
+
+        await until(both_wait, seconds=1.5)
+        await tx.rollback()
+
+    assert sorted([word(await each) for each in sent]) == [DAY, "accepted"]
+    assert await shop.spent(caps.spender) == {caps.day: 601}
 
 
 async def test_payments_and_transfers_that_meet_do_not_exceed_it_together(account: Account, taker: Account) -> None:

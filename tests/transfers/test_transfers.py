@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from build import Account, Answered, Tenant, World, a_cpf
+from lastro.attempt import Attempt
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.database import Found
@@ -274,9 +275,9 @@ class Bound:
         reach = frozenset(UUID(account.id) for account in accounts)
         self.caller = Caller(tenant.id, "bound", frozenset(Permission), accounts=reach)
 
-    async def moves(self, giver: Account, taker: Account) -> None:
+    async def moves(self, giver: Account, taker: Account, attempt: Attempt | None = None) -> None:
         order = TransferOrder(UUID(giver.id), UUID(taker.id), Money(100), None, None)
-        await service.create(self.world.bank, self.caller, order, None)
+        await service.create(self.world.bank, self.caller, order, attempt)
 
     async def lists(self, **query: Any) -> Found[InternalTransfer]:
         async with self.world.bank.db.reading() as tx:
@@ -297,6 +298,14 @@ async def test_a_bound_token_moves_money_between_its_own_accounts_only(giver: Ac
         with pytest.raises(NotFound):
             await bound.moves(*pair)
     assert await giver.available() == Decimal("99.00")
+
+
+async def test_a_bound_token_is_not_told_what_another_one_was_answered(giver: Account, taker: Account) -> None:
+    attempt = Attempt(giver.tenant.id, f"POST {PATH}", "key", b"")
+    await Bound(giver.tenant, giver, taker).moves(giver, taker, attempt)
+
+    with pytest.raises(NotFound):
+        await Bound(giver.tenant, giver).moves(giver, taker, attempt)
 
 
 async def test_a_bound_token_sees_what_its_accounts_gave_or_took(giver: Account, taker: Account) -> None:
