@@ -5,9 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from lastro.accounts.models import Account
 from lastro.attempt import Answer, Attempt
@@ -21,7 +20,8 @@ from lastro.jsonapi.fields import end_of, start_of
 from lastro.ledger import book
 from lastro.ledger.movements import collect, transfer
 from lastro.providers.models import ProviderRow
-from lastro.tally.totals import Counted, total
+from lastro.tally import totals
+from lastro.tally.totals import Counted
 from lastro.transfers import resources, rules
 from lastro.transfers.models import InternalTransfer
 from lastro.transfers.order import TransferOrder
@@ -107,9 +107,9 @@ def _transfer(order: TransferOrder, tenant_id: UUID, now: datetime) -> InternalT
     )
 
 
-def _seen(caller: Caller) -> Select[InternalTransfer]:
+def _seen(caller: Caller, *, along_accounts: bool = False) -> Select[InternalTransfer]:
     """The tenant's transfers of which the token reaches at least one side: each belongs to both."""
-    scope = owned(InternalTransfer, replace(caller, accounts=None))
+    scope = owned(InternalTransfer, replace(caller, accounts=None), along_accounts=along_accounts)
     if caller.accounts is None:
         return scope
     sides = (InternalTransfer.account_id, InternalTransfer.recipient_account_id)
@@ -126,35 +126,26 @@ async def get(tx: AsyncSession, caller: Caller, transfer_id: UUID) -> InternalTr
 
 async def search(tx: AsyncSession, caller: Caller, query: TransferQuery) -> Found[InternalTransfer]:
     """The caller's internal transfers under the query's filters, newest first."""
-    row, scope = InternalTransfer, _seen(caller)
-    if query.account_id is not None:
-        row, scope = _of(caller, query.account_id, query.correlation_id)
     filters: list[ColumnElement[bool]] = []
+    if query.account_id is not None:
+        filters.append(_of(caller, query.account_id))
     if query.date_from is not None:
-        filters.append(row.id >= first_id_at(start_of(query.date_from)))
+        filters.append(InternalTransfer.id >= first_id_at(start_of(query.date_from)))
     if query.date_to is not None:
-        filters.append(row.id < first_id_at(end_of(query.date_to)))
+        filters.append(InternalTransfer.id < first_id_at(end_of(query.date_to)))
     if query.correlation_id is not None:
-        filters.append(row.correlation_id == query.correlation_id)
-    return await page_of(tx, scope, filters, [row.id], query.page(), total=await _total(tx, caller, query))
+        filters.append(InternalTransfer.correlation_id == query.correlation_id)
+    # The index of references names the tenant, so with one the accounts' own indexes are not the way.
+    scope = _seen(caller, along_accounts=query.account_id is not None and query.correlation_id is None)
+    total = await _total(tx, caller, query)
+    return await page_of(tx, scope, filters, [InternalTransfer.id], query.page(), total=total)
 
 
-def _of(
-    caller: Caller, account_id: UUID, correlation_id: str | None
-) -> tuple[type[InternalTransfer], Select[InternalTransfer]]:
-    """What one account gave and took. Nothing, when it is beyond the token's reach.
-
-    Each side is followed along its own index, newest first, and the two are merged: with OR, all that the account ever
-    gave and took would be read and sorted. A reference has an index of its own, which finds few.
-    """
-    if correlation_id is not None or not caller.reaches(account_id):
-        either = or_(InternalTransfer.account_id == account_id, InternalTransfer.recipient_account_id == account_id)
-        return InternalTransfer, _seen(caller).where(either if caller.reaches(account_id) else false())
-    owned_by_tenant = owned(InternalTransfer, replace(caller, accounts=None), along_accounts=True)
-    gave = owned_by_tenant.where(InternalTransfer.account_id == account_id)
-    took = owned_by_tenant.where(InternalTransfer.recipient_account_id == account_id)
-    row = aliased(InternalTransfer, union_all(gave, took).subquery())
-    return row, select(row)
+def _of(caller: Caller, account_id: UUID) -> ColumnElement[bool]:
+    """What one account gave and took; nothing, when it is beyond the token's reach."""
+    if not caller.reaches(account_id):
+        return false()
+    return or_(InternalTransfer.account_id == account_id, InternalTransfer.recipient_account_id == account_id)
 
 
 async def _total(tx: AsyncSession, caller: Caller, query: TransferQuery) -> int | None:
@@ -163,4 +154,4 @@ async def _total(tx: AsyncSession, caller: Caller, query: TransferQuery) -> int 
     if query.account_id is not None or query.correlation_id is not None or caller.accounts is not None:
         return None
     days = (query.date_from, query.date_to)
-    return await total(tx, Counted(InternalTransfer.__tablename__, caller.tenant_id, None, None, *days))
+    return await totals.total(tx, Counted(InternalTransfer.__tablename__, caller.tenant_id, None, None, *days))
