@@ -177,7 +177,6 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("B1", f"DELETE FROM movements WHERE reference = {_OWN} AND reason = 'TRANSFER'"),
     broken("B1", f"DELETE FROM movements WHERE reference = {_OWN} AND reason = 'COLLECT'"),
     broken("B1", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {_OWN} AND reason = 'COLLECT'"),
-    broken("B1", f"UPDATE movements SET posted_at = now() WHERE reference = {_OWN} AND reason = 'COLLECT'"),
     broken("B1", _UNIQUE_MOVEMENT, f"INSERT INTO movements SELECT * FROM movements WHERE reference = {_OWN}"),
     broken("B1", f"UPDATE movements SET reason = 'TRANSFER' WHERE reference = {PAID} AND reason = 'SETTLE'"),
     broken("B2", f"UPDATE accounts SET currency = 'USD' WHERE id = {PAYER}"),

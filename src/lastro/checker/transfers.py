@@ -3,9 +3,9 @@
 from lastro.checker.invariants import Invariant
 
 _BOTH_SIDES = """
-WITH gave AS (SELECT account_id, reference, count(*) AS times, sum(amount_centavos) AS centavos, max(posted_at) AS at
+WITH gave AS (SELECT account_id, reference, count(*) AS times, sum(amount_centavos) AS centavos
                 FROM movements WHERE reason = 'TRANSFER' GROUP BY account_id, reference),
-     took AS (SELECT account_id, reference, count(*) AS times, sum(amount_centavos) AS centavos, max(posted_at) AS at
+     took AS (SELECT account_id, reference, count(*) AS times, sum(amount_centavos) AS centavos
                 FROM movements WHERE reason = 'COLLECT' GROUP BY account_id, reference)
 SELECT coalesce(transfer.id, gave.reference)::text
   FROM internal_transfers transfer
@@ -14,7 +14,6 @@ SELECT coalesce(transfer.id, gave.reference)::text
  WHERE transfer.id IS NULL
     OR (gave.times, gave.centavos) IS DISTINCT FROM (1, transfer.amount_centavos)
     OR (took.times, took.centavos) IS DISTINCT FROM (1, transfer.amount_centavos)
-    OR gave.at <> took.at
 """
 
 _ONE_INSTITUTION = """
