@@ -13,7 +13,8 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
-from lastro.auth.tokens import TokenBook
+from lastro.auth.origin import Proxies
+from lastro.auth.tokens import Mint, TokenBook
 from lastro.bank import Bank, Consequences, Publication
 from lastro.clock import Clock
 from lastro.database import Database
@@ -33,11 +34,9 @@ from lastro.pix.payments.preparation import prepare
 from lastro.pix.qrcodes.signer import Signer
 from lastro.pix.transfers import acceptance as receiving
 from lastro.pooling import SmallPools
-from lastro.providers.directory import ProviderDirectory
-from lastro.providers.network_http import NetworkHttp
-from lastro.providers.protocol import Provider
+from lastro.providers import network_http
+from lastro.providers.directory import NETWORK, Adapter, ProviderDirectory
 from lastro.settings import Settings
-from lastro.tenants.service import NETWORK
 from lastro.till import Till
 
 SYNCHRONISE_SECONDS = 30.0
@@ -84,7 +83,7 @@ def build(
     *,
     clock: Clock | None = None,
     literal_tokens: bool = False,
-    adapters: Mapping[str, Provider] | None = None,
+    adapters: Mapping[str, Adapter] | None = None,
 ) -> House:
     """Put the bank together; nothing is connected yet. `literal_tokens` is for `lastro dev` alone."""
     db = Database(settings.database_url, pool_size=settings.pool_size)
@@ -93,18 +92,19 @@ def build(
         follow_redirects=False,
         trust_env=False,
     )
-    network = NetworkHttp(client, base_url=settings.network_url, secret=settings.network_secret.get_secret_value())
     pepper = settings.token_pepper.get_secret_value().encode()
+    key_ring = KeyRing.parse(settings.encryption_keys.get_secret_value())
     participant = PARTICIPANTS[settings.dict_category]
     reservations = Reservations(participant)
     metered = functools.partial(metering.carry_out, participant=participant, reserved=reservations.tokens)
     bank = Bank(
         db=db,
         clock=clock or Clock(),
-        tokens=TokenBook(db, pepper, literal=literal_tokens),
-        providers=ProviderDirectory(db, {NETWORK: network, **(adapters or {})}),
+        tokens=TokenBook(db, pepper, literal=literal_tokens, proxies=Proxies.parse(settings.trusted_proxies)),
+        mint=Mint(settings.environment, pepper, literal=literal_tokens),
+        providers=ProviderDirectory(db, {**_adapters(settings, client), **(adapters or {})}, key_ring),
         doorbell=Doorbell(db),
-        key_ring=KeyRing.parse(settings.encryption_keys.get_secret_value()),
+        key_ring=key_ring,
         images=Isolated(Path(limited.__file__)),
         preparing=_till("preparing", lambda asked, _: prepare(db, asked, reservations), _identity),
         sending=_till("sending", lambda ready, again: sending.accept(db, ready, again=again), _identity),
@@ -116,6 +116,12 @@ def build(
         egress=Egress([host for host in settings.pix_hosts.split(",") if host.strip()]),
     )
     return House(bank, client)
+
+
+def _adapters(settings: Settings, client: httpx.AsyncClient) -> Mapping[str, Adapter]:
+    """Every way to speak to a provider that Lastro has, by the name in the provider's row."""
+    secret = settings.network_secret.get_secret_value()
+    return {NETWORK: network_http.adapter(client, base_url=settings.network_url, secret=secret)}
 
 
 def _publication(settings: Settings) -> Publication:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text, update
 
+from build import reached
 from conftest import Urls, settings_for
 from lastro import worker
 from lastro.accounts.models import Account
@@ -96,7 +97,7 @@ def directory() -> Directory:
 async def shop(urls: Urls, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     monkeypatch.setattr(service, "WAIT_SECONDS", 0.0)
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house: House = build(settings, adapters={"network": directory})
+    house: House = build(settings, adapters={"network": reached(directory)})
     await house.open()
     async with house.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
+from build import reached
 from conftest import Urls, settings_for
 from lastro.errors import ProviderUnavailable
 from lastro.outbox import queue
@@ -63,7 +64,7 @@ async def network() -> Scripted:
 @pytest.fixture
 async def shop(urls: Urls, network: Scripted) -> AsyncIterator[Shop]:
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house = build(settings, adapters={"network": network})
+    house = build(settings, adapters={"network": reached(network)})
     await house.open()
     async with house.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))

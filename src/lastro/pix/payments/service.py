@@ -31,6 +31,7 @@ from lastro.pix.payments.resources import PaymentQuery
 from lastro.pix.payments.rules import no_account, no_lookup, not_active
 from lastro.pix.payments.states import PaymentStatus
 from lastro.providers.directory import ProviderFacts
+from lastro.providers.features import Feature
 from lastro.providers.protocol import Party
 from lastro.tally.totals import Counted, total
 from lastro.values.bank_account import BankAccount
@@ -77,6 +78,7 @@ async def _send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None,
         assert isinstance(known, Prepared)  # noqa: S101 - without an attempt there is no earlier answer
     payer = known.payer
     provider = await bank.providers.get(payer.provider_id)
+    provider.offer.demand(Feature.PIX_SEND)
     now = bank.now()
     # Made before the lookup: the directory wants the id that the payment will carry.
     end_to_end_id = order.lookup or EndToEndId.new(provider.ispb, now)
@@ -210,10 +212,8 @@ def _of(status: PaymentStatus) -> list[ColumnElement[bool]]:
 
 
 async def _total(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> int | None:
-    """None: the tally does not know these filters, nor the accounts of a token. They match few."""
+    """None: the tally does not know these filters, which match few."""
     if query.e2e_id is not None or query.external_ref is not None or query.correlation_id is not None:
         return None
-    if caller.accounts is not None and (query.account_id is None or not caller.reaches(query.account_id)):
-        return None
     facts = (query.account_id, query.status, query.date_from, query.date_to)
-    return await total(tx, Counted(PixPayment.__tablename__, caller.tenant_id, *facts))
+    return await total(tx, Counted(PixPayment.__tablename__, caller.tenant_id, *facts, within=caller.accounts))
