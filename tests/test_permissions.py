@@ -387,6 +387,8 @@ def sample(call: Call, own: Household) -> Any:
         "accountIds": [own.account.id],
         "networks": ["127.0.0.0/8"],
         "accountTypes": ["CHECKING"],
+        "ispb": "00000000",
+        "credentials": {},
     }
 
     def made(name: str, node: Any) -> Any:
@@ -486,6 +488,8 @@ async def test_an_id_in_a_filter_that_is_not_his_is_nobodys_id(
     own, theirs = pair
     if theirs.ids[name] == own.ids[name] != "see below":
         return  # the provider of both accounts
+    if refused(call, own) == 403:
+        return  # no list of his at all
     answers = []
     listed = {each["id"] for each in (await theirs.tenant.get(call.path.format(**theirs.ids))).data}
     listed -= {each["id"] for each in (await probed(call, own, call.path.format(**own.ids))).data}
@@ -536,7 +540,11 @@ async def test_a_list_holds_nothing_of_a_stranger(call: Call, own: Household, th
     assert mine.body["meta"]["totalItems"] == len(mine.data)
 
 
-@every_list
+@pytest.mark.parametrize(
+    "call",
+    [each for each in LISTS if not each.path_ids and each.name not in WHOLE_TENANT],
+    ids=lambda call: call.name,
+)
 async def test_a_bound_token_sees_and_counts_what_is_its_accounts(
     call: Call, bound: tuple[Household, Household]
 ) -> None:
@@ -570,7 +578,7 @@ async def test_what_belongs_to_the_tenant_is_forbidden_to_a_bound_token(
 ) -> None:
     own, _ = bound
 
-    refused = await probed(call, own, call.path, sample(call, own))
+    refused = await probed(call, own, call.path.format(**own.ids), sample(call, own))
 
     assert refused.status == 403
     assert "contas" in refused.body["message"]

@@ -42,9 +42,8 @@ _STALE = Text("A conta mudou desde a sua leitura.", "The account changed since y
 
 
 async def create(bank: Bank, caller: Caller, application: Application, attempt: Attempt | None) -> Answer:
-    """Take an application; the account opens when its holder's documents are approved. Raises Forbidden, NotFound,
-    Validation, Unprocessable, Conflict."""
-    caller.demand_the_whole_tenant()
+    """Take an application; the account opens when its holder's documents are approved. Raises NotFound, Validation,
+    Unprocessable, Conflict."""
     provider = await bank.providers.of_tenant(application.provider_id, caller.tenant_id)
     refusal = rules.may_open(application, provider.offer, strict=provider.strict_documents)
     now = bank.now()
