@@ -40,6 +40,7 @@ from lastro.pix.transfers.crediting import RECEIVED
 from lastro.providers import states as providers
 from lastro.providers.features import Feature
 from lastro.settings import Settings
+from lastro.transfers import states as internal_transfers
 
 LIVES = (accounts, kyc, keys, payments, refunds)
 
@@ -155,7 +156,8 @@ def test_every_permission_stands_in_the_api_and_no_other() -> None:
 
 
 def test_every_event_stands_in_the_api_and_no_other() -> None:
-    there = {edge.emits for states in LIVES for edge in states.EDGES.values()} | {RECEIVED, PAID}
+    there = {edge.emits for states in LIVES for edge in states.EDGES.values()}
+    there |= {RECEIVED, PAID, internal_transfers.COMPLETED}
     told = {cell for cell in first_cells("docs/api.md") if re.fullmatch(r"[a-z]+(\.[a-z_]+)+", cell)}
     assert told == there - {None}
 
@@ -169,6 +171,7 @@ def test_every_status_stands_in_the_api() -> None:
         *qrcodes.QrCodeStatus,
         *payments.PaymentStatus,
         *refunds.RefundStatus,
+        *internal_transfers.InternalTransferStatus,
         *providers.ProviderStatus,
     ):
         assert status in cells

@@ -232,6 +232,12 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     code = await code_of(tenant, asked.id, asked.attributes["keyValue"])
     proof = {"data": {"type": "pix-keys", "attributes": {"code": code}}}
     await caller.call("POST", "/pix/keys/{key_id}/confirm", asked.id, body=proof)
+    savings = await tenant.account()
+    sides = {"accountId": account.id, "recipientAccountId": savings.id, "amount": 0.29, "correlationId": "reserva-1"}
+    moving = {"data": {"type": "internal-transfers", "attributes": sides}}
+    moved = await caller.call("POST", "/transfers/internal", body=moving)
+    await caller.call("GET", "/transfers/internal/{internal_transfer_id}", moved.id)
+    await caller.call("GET", "/transfers/internal", query=f"?filter[accountId]={savings.id}")
     await who_may(caller, account)
 
     assert caller.successes == set(OPERATIONS), "call the new route here too"

@@ -52,6 +52,9 @@ PROMISED = {
     "POST /pix/qrcode": "BAAS_PIX_QRCODE_CREATE",
     "GET /pix/qrcode/:id": "BAAS_PIX_QRCODE_READ",
     "POST /pix/qr-codes/decode": "BAAS_PIX_QRCODE_READ",
+    "POST /transfers/internal": "BAAS_TRANSFERS_CREATE",
+    "GET /transfers/internal": "BAAS_TRANSFERS_READ",
+    "GET /transfers/internal/:id": "BAAS_TRANSFERS_READ",
     "POST /clients": "BAAS_CLIENTS_CREATE",
     "GET /clients": "BAAS_CLIENTS_READ",
     "GET /clients/:id": "BAAS_CLIENTS_READ",
@@ -232,6 +235,8 @@ def test_the_ids_of_the_routes_are_seen() -> None:
         ("POST /pix/keys/:id/confirm", "key_id"),
         ("POST /pix/qrcode", "accountId"),
         ("GET /pix/qrcode/:id", "qrcode_id"),
+        ("POST /transfers/internal", "recipientAccountId"),
+        ("GET /transfers/internal", "filter[accountId]"),
         ("GET /providers/:id", "provider_id"),
     }
 
@@ -261,7 +266,7 @@ async def test_a_route_opens_to_its_permission_and_to_no_other(call: Call, keyri
 
 @dataclass
 class Household:
-    """An account, a payment that it sent, a transfer received and partly given back, a key, a code; who uses it."""
+    """An account, what it sent, received, gave back and moved to another of the tenant; a key, a code; who uses it."""
 
     tenant: Tenant
     account: Account
@@ -272,7 +277,7 @@ class Household:
     async def seen(self) -> Any:
         """Everything that the tenant can see of itself."""
         lists = (
-            *("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys"),
+            *("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys", "/transfers/internal"),
             *("/clients", "/tokens", "/providers"),
         )
         return [(await self.tenant.get(path)).data for path in lists]
@@ -280,7 +285,8 @@ class Household:
 
 async def household(tenant: Tenant) -> Household:
     account = await tenant.account(available="10.00")
-    payment = await account.pays(1.00)
+    reference = uuid4().hex
+    payment = await account.pays(1.00, extra={"correlationId": reference})
     paid = await account.payment_becomes(payment.id, "COMPLETED")
     (transfer,) = (await tenant.get(f"/pix/transfers?filter[accountId]={account.id}")).data
     refund = await tenant.post(f"/pix/transfers/{transfer['id']}/refund", "pix-refunds", {"amount": 1.00})
@@ -291,6 +297,12 @@ async def household(tenant: Tenant) -> Household:
     await until(given_back)
     key = await tenant.post("/pix/keys", "pix-keys", {"accountId": account.id, "keyType": "EVP"})
     code = await tenant.post("/pix/qrcode", "pix-qrcode", {"accountId": account.id, "type": "STATIC"})
+    savings = await tenant.account()
+    moved = await tenant.post(
+        "/transfers/internal",
+        "internal-transfers",
+        {"accountId": account.id, "recipientAccountId": savings.id, "amount": 1.00, "correlationId": reference},
+    )
     access = {"name": "loja", "permissions": ["BAAS_PIX_READ"], "accountIds": [account.id]}
     client = await tenant.post("/clients", "clients", access)
     token = await tenant.post("/tokens", "tokens", access)
@@ -307,6 +319,8 @@ async def household(tenant: Tenant) -> Household:
             "refund_id": refund.id,
             "key_id": key.id,
             "qrcode_id": code.id,
+            "recipientAccountId": savings.id,
+            "internal_transfer_id": moved.id,
             "client_id": client.id,
             "token_id": token.id,
             "mainAccountId": account.id,
@@ -320,6 +334,7 @@ async def household(tenant: Tenant) -> Household:
             "transfers": transfer["attributes"]["e2eId"],
             "refunds": refund.attributes["e2eId"],
             "filter[externalRef]": paid["externalRef"],
+            "filter[correlationId]": reference,
         },
         token=tenant.token,
     )
@@ -493,7 +508,7 @@ async def test_an_id_in_a_filter_that_is_not_his_is_nobodys_id(
         (call, name)
         for call in CALLS
         for name in call.parameters
-        if name in {"filter[e2eId]", "filter[externalRef]", "filter[txid]"}
+        if name in {"filter[e2eId]", "filter[externalRef]", "filter[txid]", "filter[correlationId]"}
     ],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
@@ -501,7 +516,7 @@ async def test_a_reference_in_a_filter_that_is_not_his_finds_nothing(
     call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
     own, theirs = pair
-    value = theirs.texts.get(name, theirs.texts[call.path.rsplit("/", 1)[-1]])
+    value = theirs.texts.get(name) or theirs.texts[call.path.rsplit("/", 1)[-1]]
 
     today = datetime.now(ZoneInfo("America/Sao_Paulo")).date()
     days = f"&filter[dateFrom]={today - timedelta(days=1)}&filter[dateTo]={today}" if "externalRef" in name else ""
@@ -535,6 +550,7 @@ async def test_a_bound_token_sees_and_counts_what_is_its_accounts(
 ) -> None:
     own, other = bound
     kind = {"accounts": "account_id", "payments": "payment_id", "transfers": "transfer_id", "refunds": "refund_id"}
+    kind["internal"] = "internal_transfer_id"
     name = kind.get(call.path.rsplit("/", 1)[-1], f"{call.path.rsplit('/', 1)[-1].removesuffix('s')}_id")
 
     seen = await probed(call, own, call.path)
@@ -633,6 +649,7 @@ async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Househo
         "/pix/refunds": "refund_id",
         "/pix/keys": "key_id",
         "/pix/qrcode": "qrcode_id",
+        "/transfers/internal": "internal_transfer_id",
         "/clients": "client_id",
         "/providers": "provider_id",
     }

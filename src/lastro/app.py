@@ -38,6 +38,7 @@ from lastro.settings import Settings
 from lastro.switchboard import Switchboard
 from lastro.tenants.providers.router import router as providers
 from lastro.tenants.router import router as tenant
+from lastro.transfers.router import router as internal_transfers
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
@@ -50,6 +51,7 @@ ROUTERS = (
     transfers,
     refunds,
     qrcodes,
+    internal_transfers,
     clients,
     tokens,
     tenant,

@@ -79,7 +79,8 @@ async def test_its_news_says_what_the_resource_says_byte_for_byte(shop: Shop, de
     account_id = await shop.account(2_000)
     order = shop.order(account_id, 1_999)
     await shop.accept(order)
-    await change(shop, "description = :said", order.id, said=description)
+    reference = None if description is None else '"\\</script>~'
+    await change(shop, "description = :said, correlation_id = :bears", order.id, said=description, bears=reference)
 
     assert not await settlement.settle(shop.house.bank, await claim(shop))
 
