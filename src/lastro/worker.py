@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
+from typing import Protocol
 
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
 from lastro.accounts import opening
@@ -22,12 +25,22 @@ from lastro.pix.keys import registration
 from lastro.pix.keys.crossing import PROVE, REGISTER, REMOVE
 from lastro.pix.payments import settlement
 from lastro.pix.payments.acceptance import SETTLE
+from lastro.pix.qrcodes import expiring
 from lastro.pix.refunds import settlement as refunding
 from lastro.pix.refunds.service import SETTLE as REFUND
 from lastro.tally import totals
 
 Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
 """Keeps what it can and says which promises must wait; raises when nothing is known of those that it did not keep."""
+
+
+class Sweep(Protocol):
+    """Does a bounded piece of what is due in a transaction, and says whether there may be more."""
+
+    __name__: str
+
+    async def __call__(self, tx: AsyncSession, *, now: datetime) -> bool: ...
+
 
 HANDLERS: Mapping[str, Handler] = {
     OPEN: opening.open_accounts,
@@ -39,11 +52,14 @@ HANDLERS: Mapping[str, Handler] = {
     REMOVE: registration.remove,
 }
 
+SWEEPS: Sequence[Sweep] = (expiring.expire,)
+
 # Batches under way at once: while some wait for the network, others are read and written. A network that takes a
 # fifth of a second for a hundred payments still settles 4,000 a second.
 BATCHES = 8
 POLL_SECONDS = 0.1
 LOOK_BACK_SECONDS = 5.0
+SWEEP_SECONDS = 2.0
 FOLD_SECONDS = 5.0  # what was PROCESSING and is COMPLETED meanwhile costs one cell, not three
 
 _LOG = logger("worker")
@@ -87,6 +103,7 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._look_back(ear))
                 tasks.create_task(self._fold(ear))
+                tasks.create_task(self._sweep(ear))
                 tasks.create_task(self._keep_claiming(ear, tasks))
         except* Unavailable as group:
             raise group.exceptions[0] from group
@@ -176,6 +193,19 @@ class Worker:
             metrics.TALLY_PENDING.set(pending)
             if not done or pending < totals.FOLDED_AT_ONCE:
                 await self._rest(FOLD_SECONDS)
+
+    async def _sweep(self, ear: Ear) -> None:
+        """Do what falls due by the clock alone, a bounded piece at a time; several workers share it."""
+        while ear.alive and not self._stopping.is_set():
+            more = False
+            for sweep in SWEEPS:
+                try:
+                    async with self._bank.db.transaction() as tx:
+                        more = await sweep(tx, now=self._bank.now()) or more
+                except Exception as error:  # noqa: BLE001 - it is done a little later: no payment may wait for that
+                    _LOG.warning("not swept", sweep=sweep.__name__, error=type(error).__name__)
+            if not more:
+                await self._rest(SWEEP_SECONDS)
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -274,6 +274,7 @@ class CleanWorld:
         self._hear(return_id, "RETURN", self._rows[payment["_account"]], name, centavos)
         self._move(payment["_account"], "RECEIVE", centavos, name)
         self._book(return_id, "RETURNED_TO_US", centavos, original=payment["e2e_id"])
+        self._come_back(payment, name)
         if payment["returned_centavos"] == payment["amount_centavos"]:
             payment["status"] = "REVERSED"
             self._tell(payment, payment["account_id"], "pix.payment.reversed")
@@ -337,6 +338,7 @@ class CleanWorld:
             payment["returned_centavos"] += centavos
             payment |= {"version": payment["version"] + 1, "updated_at": self._now}
             self._move(payment["_account"], "COLLECT", centavos, name)
+            self._come_back(payment, name)
         else:
             self._book(refund["e2e_id"], "RETURNED_BY_US", centavos, original=transfer["e2e_id"])
 
@@ -429,6 +431,13 @@ class CleanWorld:
         code |= {"transfer_id": transfer["id"], "paid_at": self._now, "version": 2, "updated_at": self._now}
         self._tell(code, code["account_id"], "pix.qrcode.paid")
 
+    def expire_charge(self, name: str) -> None:
+        """Nobody paid a charge in time."""
+        code = self._rows[name]
+        self._tick()
+        code |= {"expires_at": code["created_at"], "expired_at": self._now, "version": 2, "updated_at": self._now}
+        self._tell(code, code["account_id"], "pix.qrcode.expired")
+
     def make(self, name: str, value: str) -> None:
         """The directory makes an EVP."""
         self._rows[name]["key_value"] = value
@@ -491,6 +500,10 @@ class CleanWorld:
                 "posted_at": self._now,
             }
         )
+
+    def _come_back(self, payment: Row, name: str) -> None:
+        """Each return is news under its own id, in the payment's version."""
+        self._tell({**payment, "id": id_of(name)}, payment["account_id"], "pix.refund.received")
 
     def _tell(self, resource: Row, account_id: UUID, kind: str) -> None:
         self.bank["events"].append(
@@ -610,12 +623,12 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.conclude("last", "COMPLETED")
     world.register("closed", "left", "EVP", None)
     world.make("left", "123e4567-e12b-12d1-a456-426655440000")
-    world.step_key("left", "ACTIVE", "pix.key.activated")
+    world.step_key("left", "ACTIVE", "pix.key.registered")
     world.step_key("left", "REMOVING", "pix.key.removed", removal_id=id_of("removal"))
     world.step_key("left", "INACTIVE", None)
     world.step("closed", "CLOSED", "account.closed")
     world.register("payer", "document", "CPF", world.document_of("payer"))
-    world.step_key("document", "ACTIVE", "pix.key.activated")
+    world.step_key("document", "ACTIVE", "pix.key.registered")
     world.register("foreign", "mail", "EMAIL", "someone@example.com", code=True)
     world.step_key("mail", "INACTIVE", None)
     world.register("payer", "refused", "EVP", None)
@@ -624,6 +637,8 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.draw("payer", "open", "document", None, charge=False)
     world.draw("payer", "unpaid", "document", 7_00, charge=True)
     world.draw("payer", "charged", "document", 8_00, charge=True)
+    world.draw("payer", "expired", "document", 9_00, charge=True)
+    world.expire_charge("expired")
     world.receive("payer", "for the charge", 8_00, txid=id_of("charged").hex)
     world.settle_charge("charged", "for the charge")
     world.receive("payer", "for the print", 5_50, txid=id_of("printed").hex[:25])
@@ -659,7 +674,7 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
         world.step_key("never made", "REMOVING", None)
         world.register("payer", "removing", "EVP", None)
         world.make("removing", "123e4567-e12b-12d1-a456-426655440001")
-        world.step_key("removing", "ACTIVE", "pix.key.activated")
+        world.step_key("removing", "ACTIVE", "pix.key.registered")
         world.step_key("removing", "REMOVING", "pix.key.removed", removal_id=id_of("another removal"))
         world.register("payer", "awaiting", "EMAIL", "someone@example.com", code=True)
     return world

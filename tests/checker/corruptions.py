@@ -259,6 +259,14 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "INSERT INTO idempotency SELECT tenant_id, operation, 'another', fingerprint, status, body, created_at"
         " FROM idempotency WHERE key = 'paid'",
     ),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('expired')}"),
+    broken("E1", f"UPDATE pix_qrcodes SET expired_at = NULL WHERE id = {named('expired')}"),
+    broken("E1", f"UPDATE pix_qrcodes SET expired_at = expires_at WHERE id = {named('unpaid')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('first part')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('all of it')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('back next door')} AND type LIKE '%received'"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('back next door')} AND type LIKE '%completed'"),
+    broken("E1", f"UPDATE events SET type = 'pix.payment.reversed' WHERE resource_id = {named('second part')}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {PAID}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('first of payer')}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('document')}"),
@@ -389,6 +397,11 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     Corruption("V1", [_ANY_ACCOUNT, f"UPDATE accounts SET status = 'PENDING' WHERE id = {PAYER}"], at_rest=True),
     Corruption("V1", [_ANY_KEY, f"UPDATE pix_keys SET stage = 'REMOVING' WHERE id = {named('left')}"], at_rest=True),
+    Corruption(
+        "V1",
+        [f"UPDATE pix_qrcodes SET expires_at = now() - interval '1 hour' WHERE id = {named('unpaid')}"],
+        at_rest=True,
+    ),
     Corruption("V1", [f"UPDATE kyc_files SET status = 'PENDING' WHERE account_id = {PAYER}"], at_rest=True),
     Corruption(
         "V2",

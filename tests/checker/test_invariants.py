@@ -111,7 +111,7 @@ async def test_a_bank_that_is_not_at_rest_is_told_so(books: Books) -> None:
     report = await check_books(books.url("under_way"), simulator_url=books.url("network"), quiesced=True)
     assert not report.clean
     assert report.violated >= {"V1", "V2"}
-    statement = "At rest, nothing waits for us: no payment, account, key or document."
+    statement = "At rest, nothing waits for us: no payment, account, key, document or charge."
     assert report.text().startswith(f"V1 is broken, 8 times: {statement}\n    ")
 
 

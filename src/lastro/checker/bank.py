@@ -92,7 +92,9 @@ WITH told AS (
            count(*) FILTER (WHERE type = 'pix.refund.completed') AS refunded,
            count(*) FILTER (WHERE type = 'pix.refund.failed') AS not_refunded,
            count(*) FILTER (WHERE type = 'pix.qrcode.paid') AS code_paid,
-           count(*) FILTER (WHERE type = 'pix.key.activated') AS key_activated,
+           count(*) FILTER (WHERE type = 'pix.refund.received') AS given_back,
+           count(*) FILTER (WHERE type = 'pix.qrcode.expired') AS code_expired,
+           count(*) FILTER (WHERE type = 'pix.key.registered') AS key_registered,
            count(*) FILTER (WHERE type = 'pix.key.refused') AS key_refused,
            count(*) FILTER (WHERE type = 'pix.key.removed') AS key_removed,
            count(*) FILTER (WHERE type = 'account.activated') AS activated,
@@ -112,8 +114,19 @@ WITH told AS (
            CASE WHEN status = 'CLOSED' AND account_number IS NULL THEN 'WITHDRAWN' ELSE status END
       FROM accounts
      UNION ALL
-    SELECT account_id, id, tenant_id::text, 'pix.qrcode', CASE WHEN paid_at IS NULL THEN 'UNPAID' ELSE 'PAID' END
+    SELECT account_id, id, tenant_id::text, 'pix.qrcode',
+           CASE WHEN paid_at IS NOT NULL THEN 'PAID' WHEN expired_at IS NOT NULL THEN 'EXPIRED' ELSE 'UNPAID' END
       FROM pix_qrcodes
+     UNION ALL
+    SELECT back.account_id, back.reference, payer.tenant_id::text, 'pix.return', 'CREDITED'
+      FROM (SELECT account_id, reference FROM inbox WHERE kind = 'RETURN' AND rejected_with IS NULL
+             UNION ALL
+            SELECT transfer.payment_account_id, refund.id
+              FROM pix_refunds refund
+              JOIN pix_transfers transfer ON transfer.account_id = refund.account_id
+                                         AND transfer.id = refund.transfer_id
+             WHERE refund.status = 'COMPLETED' AND transfer.payment_id IS NOT NULL) back
+      JOIN accounts payer ON payer.id = back.account_id
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.key',
            CASE WHEN stage = 'ACTIVE' THEN 'ACTIVE' WHEN activated_at IS NOT NULL THEN 'REMOVED'
@@ -139,10 +152,12 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
        WHEN 'pix.refund FAILED' THEN (times, not_refunded) IS DISTINCT FROM (1, 1)
        WHEN 'pix.qrcode UNPAID' THEN told.times IS NOT NULL
        WHEN 'pix.qrcode PAID' THEN (times, code_paid) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.qrcode EXPIRED' THEN (times, code_expired) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.return CREDITED' THEN (times, given_back) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key UNHEARD OF' THEN told.times IS NOT NULL
-       WHEN 'pix.key ACTIVE' THEN (times, key_activated) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.key ACTIVE' THEN (times, key_registered) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key REFUSED' THEN (times, key_refused) IS DISTINCT FROM (1, 1)
-       WHEN 'pix.key REMOVED' THEN (times, key_activated, key_removed) IS DISTINCT FROM (2, 1, 1)
+       WHEN 'pix.key REMOVED' THEN (times, key_registered, key_removed) IS DISTINCT FROM (2, 1, 1)
        WHEN 'account PENDING' THEN told.times IS NOT NULL
        WHEN 'account ACTIVE' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 0, unblocked)
                                   OR times <> 1 + blocked + unblocked
@@ -264,6 +279,10 @@ SELECT 'account ' || account.id || ' is ' || account.status
  WHERE account.status = 'PENDING' AND file.approved_at IS NOT NULL
 UNION ALL
 SELECT 'kyc ' || id || ' is ' || status FROM kyc_files WHERE status = 'PENDING'
+UNION ALL
+SELECT 'code ' || id || ' expired and nobody said so'
+  FROM pix_qrcodes
+ WHERE transfer_id IS NULL AND expired_at IS NULL AND expires_at < clock_timestamp() - interval '5 minutes'
 """
 
 _OWED = "SELECT id || ' ' || topic || ' ' || reference FROM outbox"
@@ -279,6 +298,8 @@ INVARIANTS = (
     Invariant("E1", "Each step that is news was announced exactly once, to its own tenant, and nothing else.", _NEWS),
     Invariant("T4", "Whatever belongs to an account belongs to the account's tenant and provider.", _TENANTS),
     Invariant("O1", "What is under way is promised exactly once, and nothing else is promised.", _PROMISES),
-    Invariant("V1", "At rest, nothing waits for us: no payment, account, key or document.", _UNDER_WAY, at_rest=True),
+    Invariant(
+        "V1", "At rest, nothing waits for us: no payment, account, key, document or charge.", _UNDER_WAY, at_rest=True
+    ),
     Invariant("V2", "At rest, nothing is promised any more.", _OWED, at_rest=True),
 )
