@@ -32,11 +32,14 @@ from lastro.pix.refunds.router import router as refunds
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
 from lastro.settings import Settings
+from lastro.subscribers.deliveries.router import router as deliveries
+from lastro.subscribers.feed.router import router as feed
+from lastro.subscribers.subscriptions.router import router as subscriptions
 from lastro.switchboard import Switchboard
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes)
+ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes, subscriptions, deliveries, feed)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

@@ -28,6 +28,7 @@ from lastro.pix.payments.acceptance import SETTLE
 from lastro.pix.qrcodes import expiring
 from lastro.pix.refunds import settlement as refunding
 from lastro.pix.refunds.service import SETTLE as REFUND
+from lastro.subscribers.subscriptions import service as subscriptions
 from lastro.tally import totals
 
 Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
@@ -52,7 +53,7 @@ HANDLERS: Mapping[str, Handler] = {
     REMOVE: registration.remove,
 }
 
-SWEEPS: Sequence[Sweep] = (expiring.expire,)
+SWEEPS: Sequence[Sweep] = (expiring.expire, subscriptions.cancel)
 
 # Batches under way at once: while some wait for the network, others are read and written. A network that takes a
 # fifth of a second for a hundred payments still settles 4,000 a second.

@@ -1,7 +1,10 @@
 """What comes back of a payment that we sent: credited once, never more than was sent, REVERSED when whole."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text

@@ -130,4 +130,4 @@ async def _bounds(tx: AsyncSession, stretch: Stretch) -> tuple[int, int]:
 async def find(tx: AsyncSession, caller: Caller, event_id: UUID) -> Entry | None:
     """The place of an event that the caller may see."""
     entry = (await tx.execute(owned(FeedEntry, caller).where(FeedEntry.event_id == event_id))).scalar_one_or_none()
-    return entry and Entry(entry.event_id, entry.account_id, entry.type, entry.position)
+    return None if entry is None else Entry(entry.event_id, entry.account_id, entry.type, entry.position)

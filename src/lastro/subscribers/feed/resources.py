@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from lastro.jsonapi.document import Document, Resource, Schema
+from lastro.jsonapi.document import Document, Resource
 from lastro.jsonapi.fields import Day
-from lastro.jsonapi.log import Log, Looked, LogLinks, LogMeta, LogQuery
+from lastro.jsonapi.log import Log, LogLinks, LogMeta, LogQuery, Looked
 from lastro.jsonapi.query import in_order
 from lastro.subscribers import catalog
 from lastro.webhooks.announce import EventBody
