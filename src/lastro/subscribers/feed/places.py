@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Text, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, BigInteger, BindParameter, DateTime, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.auth.caller import Caller, owned
@@ -89,7 +90,7 @@ async def look(tx: AsyncSession, stretch: Stretch, *, size: int) -> Looked[Entry
         source=_OF_ALL if accounts is None else _OF_SOME,
         wanted="true" if stretch.types is None else "type = ANY (:types)",
     )
-    parameters = [*_PARAMETERS]
+    parameters: list[BindParameter[Any]] = [*_PARAMETERS]
     values = {
         "tenant_id": stretch.tenant_id,
         "after": after,

@@ -1,4 +1,4 @@
-"""Has news told again: their deliveries are PENDING again, or for the first time, in the order of the feed."""
+"""Owes news to an endpoint again: deliveries are PENDING again, or for the first time, in the order of the feed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,11 +7,17 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lastro.errors import Conflict
 from lastro.subscribers.feed.places import Entry
+from lastro.values.text import Text as Sentence
 from lastro.values.time_ordered_id import new_id
-from lastro.webhooks.models import Subscription
+from lastro.webhooks.models import Subscription, SubscriptionStatus
 
-# What is due within a minute is being sent, or will be: it begins a new round, and its time is left alone.
+IS_DISABLED = Sentence(
+    "A assinatura está desabilitada; use resume para reativá-la.", "The subscription is disabled; resume revives it."
+)
+
+# What is due within a minute may be on its way, for a lease is shorter: it begins a new round, and keeps its time.
 _AGAIN = text(
     """
     INSERT INTO webhook_deliveries AS d (id, tenant_id, subscription_id, event_id, account_id, event_type, position,
@@ -23,7 +29,8 @@ _AGAIN = text(
      ORDER BY o.position
         ON CONFLICT (subscription_id, event_id) DO UPDATE
        SET status = 'PENDING', attempts_before = d.attempts, round_began_at = :now, delivered_at = NULL,
-           due_at = CASE WHEN d.status = 'PENDING' THEN least(d.due_at, :now + interval '1 minute') ELSE :now END
+           due_at = CASE WHEN d.status = 'PENDING' AND d.due_at <= :now + interval '1 minute' THEN d.due_at
+                         ELSE :now END
     """
 ).bindparams(
     bindparam("ids", type_=ARRAY(Uuid())),
@@ -35,7 +42,11 @@ _AGAIN = text(
 
 
 async def tell_again(tx: AsyncSession, subscription: Subscription, entries: Sequence[Entry], *, now: datetime) -> None:
-    """Owe these to the endpoint. One that is owed already is not owed twice."""
+    """Owe these to the endpoint. One that is owed already is not owed twice. Raises Conflict for one that is disabled:
+    nothing is kept for it.
+    """
+    if subscription.status is SubscriptionStatus.DISABLED:
+        raise Conflict(IS_DISABLED)
     if not entries:
         return
     await tx.execute(

@@ -70,6 +70,7 @@ def _read_number(value: Any) -> float:
     return float(value)
 
 
+Name = Annotated[str, *line(100)]
 Headers = Annotated[
     dict[str, str],
     PlainValidator(_read_headers),
@@ -78,13 +79,13 @@ Headers = Annotated[
 ]
 Filters = Annotated[
     list[Annotated[str, Field(strict=True), AfterValidator(catalog.parse)]],
-    AfterValidator(lambda filters: list(dict.fromkeys(filters))),
     Field(min_length=1, max_length=50, description="Tipos de evento, famílias (pix.*) ou *", examples=[["pix.*"]]),
+    AfterValidator(lambda filters: list(dict.fromkeys(filters))),
 ]
 AccountIds = Annotated[
     list[UUID],
-    AfterValidator(lambda ids: list(dict.fromkeys(ids))),
     Field(min_length=1, max_length=MOST_ACCOUNTS, description="Somente destas contas; nulo: de todas"),
+    AfterValidator(lambda ids: list(dict.fromkeys(ids))),
 ]
 Url = Annotated[str, Field(strict=True, max_length=2_048, examples=["https://api.empresa.com.br/webhooks"])]
 Milliseconds = Annotated[int, Field(strict=True, ge=1_000, le=30_000, description="Prazo de cada tentativa")]
@@ -105,7 +106,7 @@ class RetryConfig(Incoming):
 class NewSubscription(Incoming):
     """What a client sends to be told."""
 
-    name: Annotated[str, *line(100)]
+    name: Name
     endpoint_url: Annotated[Url, Field(description="Somente https, portas 443 e 8443")]
     event_filters: Filters
     account_ids: AccountIds | None = None
@@ -135,7 +136,7 @@ def _given(value: Any) -> Any:
 class SubscriptionChanges(Incoming):
     """What a client may change."""
 
-    name: Annotated[str | None, BeforeValidator(_given), *line(100)] = None
+    name: Annotated[Name | None, BeforeValidator(_given)] = None
     endpoint_url: Annotated[Url | None, BeforeValidator(_given)] = None
     event_filters: Annotated[Filters | None, BeforeValidator(_given)] = None
     account_ids: AccountIds | None = None

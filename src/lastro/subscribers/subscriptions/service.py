@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text, update
+from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
@@ -19,6 +19,7 @@ from lastro.idempotency import once
 from lastro.keyring import KeyRing, Sealed
 from lastro.subscribers.subscriptions import resources
 from lastro.subscribers.subscriptions.order import COVERED, Alteration, Wanted
+from lastro.subscribers.subscriptions.owing import IS_DISABLED
 from lastro.subscribers.subscriptions.resources import RevealedDocument, SubscriptionDocument, SubscriptionQuery
 from lastro.tenants.models import Tenant
 from lastro.values.text import Invalid, Text
@@ -35,9 +36,6 @@ _ONE_TOO_MANY = Text(
     f"Limite de {MOST_OF_A_TENANT} assinaturas de webhook atingido.",
     f"The limit of {MOST_OF_A_TENANT} webhook subscriptions is reached.",
 )
-_IS_DISABLED = Text(
-    "A assinatura está desabilitada; use resume para reativá-la.", "The subscription is disabled; resume revives it."
-)
 _NO_OLD_VALUE = Text("Não há valor anterior para manter.", "There is no earlier value to keep.")
 
 
@@ -49,7 +47,8 @@ def visible(caller: Caller) -> Select[Subscription]:
     scope = select(Subscription).where(Subscription.tenant_id == caller.tenant_id)
     if caller.accounts is None:
         return scope
-    return scope.where(Subscription.account_ids.contained_by(sorted(caller.accounts)))
+    bound_to = bindparam(None, sorted(caller.accounts), type_=ARRAY(Uuid()), unique=True)
+    return scope.where(Subscription.account_ids.op("<@", is_comparison=True)(bound_to))
 
 
 def _living(caller: Caller) -> Select[Subscription]:
@@ -245,7 +244,7 @@ async def pause(bank: Bank, caller: Caller, subscription_id: UUID, attempt: Atte
 
     def step(subscription: Subscription) -> None:
         if subscription.status is SubscriptionStatus.DISABLED:
-            raise Conflict(_IS_DISABLED)
+            raise Conflict(IS_DISABLED)
         subscription.status = SubscriptionStatus.PAUSED
 
     return await _step(bank, caller, subscription_id, attempt, step)
