@@ -19,15 +19,15 @@ from lastro.errors import NotFound
 from lastro.subscribers.subscriptions import service
 from lastro.subscribers.subscriptions.order import Wanted
 from lastro.webhooks.models import Subscription, SubscriptionStatus
-from subscribers.endpoint import Endpoint, listening
+from webhooks.receiver import Receiver, hanging, receiving, saying
 
 PATH, KIND = "/webhook-subscriptions", "webhook-subscriptions"
 PUBLIC = "https://hooks.empresa.com.br/lastro"
 
 
 @pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with listening() as there:
+async def endpoint() -> AsyncIterator[Receiver]:
+    async with receiving(saying(200)) as there:
         yield there
 
 
@@ -279,7 +279,7 @@ async def test_a_deleted_one_is_gone_for_every_route(tenant: Tenant) -> None:
 # Its secrets
 
 
-async def test_a_new_secret_signs_beside_the_old_one_and_no_third(tenant: Tenant, endpoint: Endpoint) -> None:
+async def test_a_new_secret_signs_beside_the_old_one_and_no_third(tenant: Tenant, endpoint: Receiver) -> None:
     made = await subscribe(tenant, endpoint.url)
     path = f"{PATH}/{made.id}"
     secrets = [made.attributes["secret"]]
@@ -293,9 +293,9 @@ async def test_a_new_secret_signs_beside_the_old_one_and_no_third(tenant: Tenant
     assert len(set(secrets)) == 4
 
 
-def verifies(secret: str, endpoint: Endpoint) -> bool:
+def verifies(secret: str, endpoint: Receiver) -> bool:
     """Whether a library that is not ours takes the last post for ours."""
-    post = endpoint.posts[-1]
+    post = endpoint.received[-1]
     try:
         Webhook(secret).verify(post.body, post.headers)
     except WebhookVerificationError:
@@ -307,7 +307,7 @@ def verifies(secret: str, endpoint: Endpoint) -> bool:
 
 
 async def test_a_trial_is_a_signed_event_and_nothing_is_written(
-    tenant: Tenant, endpoint: Endpoint, world: World
+    tenant: Tenant, endpoint: Receiver, world: World
 ) -> None:
     made = await subscribe(tenant, endpoint.url, customHeaders={"X-Origem": "lastro"})
     count = "SELECT count(*) FROM webhook_deliveries WHERE subscription_id = :id"
@@ -322,7 +322,7 @@ async def test_a_trial_is_a_signed_event_and_nothing_is_written(
         "durationMs": 0,
         "error": None,
     }
-    (post,) = endpoint.posts
+    (post,) = endpoint.received
     assert verifies(made.attributes["secret"], endpoint)
     assert post.headers["x-origem"] == "lastro"
     body = json.loads(post.body)
@@ -331,15 +331,15 @@ async def test_a_trial_is_a_signed_event_and_nothing_is_written(
     assert "segredo" not in post.body.decode()
     assert await rows(world, count, id=UUID(made.id)) == [(0,)]
     await tenant.post(f"{PATH}/{made.id}/test")
-    assert endpoint.posts[0].headers["webhook-id"] != endpoint.posts[1].headers["webhook-id"]
+    assert endpoint.received[0].id != endpoint.received[1].id
 
 
-async def test_a_trial_of_an_endpoint_that_fails_says_so(tenant: Tenant, endpoint: Endpoint) -> None:
+async def test_a_trial_of_an_endpoint_that_fails_says_so(tenant: Tenant, endpoint: Receiver) -> None:
     made = await subscribe(tenant, endpoint.url, timeoutMs=1_000)
 
-    endpoint.status = 500
+    endpoint.behaviour = saying(500)
     failed = (await tenant.post(f"{PATH}/{made.id}/test")).attributes
-    endpoint.silent = True
+    endpoint.behaviour = hanging
     silent = (await tenant.post(f"{PATH}/{made.id}/test")).attributes
 
     assert (failed["delivered"], failed["responseStatus"], failed["error"]) == (False, 500, None)
@@ -347,7 +347,7 @@ async def test_a_trial_of_an_endpoint_that_fails_says_so(tenant: Tenant, endpoin
     assert 900 <= silent["durationMs"] < 10_000
 
 
-async def test_a_paused_one_can_be_tried_out(tenant: Tenant, endpoint: Endpoint) -> None:
+async def test_a_paused_one_can_be_tried_out(tenant: Tenant, endpoint: Receiver) -> None:
     made = await subscribe(tenant, endpoint.url)
     await tenant.post(f"{PATH}/{made.id}/pause")
     assert (await tenant.post(f"{PATH}/{made.id}/test")).attributes["delivered"]

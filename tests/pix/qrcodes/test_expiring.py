@@ -11,7 +11,7 @@ from sqlalchemy import select, text, update
 from build import Tenant, World, until
 from lastro.attempt import Overtaken
 from lastro.pix.qrcodes import expiring
-from lastro.pix.qrcodes.expiring import GRACE
+from lastro.pix.qrcodes.expiring import AT_ONCE, GRACE
 from lastro.pix.qrcodes.models import PixQrCode
 from lastro.wiring import House
 from pix.payments.test_acceptance import Shop
@@ -28,10 +28,10 @@ async def shop(quiet: House) -> Shop:
 
 async def sweep(shop: Shop, later: timedelta) -> None:
     """What the worker does, so much later, until there is nothing left."""
-    more = True
-    while more:
+    expired = AT_ONCE
+    while expired == AT_ONCE:
         async with shop.house.bank.db.transaction() as tx:
-            more = await expiring.expire(tx, now=shop.house.bank.now() + later)
+            expired = await expiring.expire(tx, now=shop.house.bank.now() + later)
 
 
 async def charge(receiver: Receiver) -> PixQrCode:

@@ -16,8 +16,8 @@ GRACE = timedelta(seconds=30)
 """What arrived in time is written down by then: nobody waits longer for an answer."""
 
 
-async def expire(tx: AsyncSession, *, now: datetime) -> bool:
-    """Mark unpaid charges whose time is over, the longest overdue first, and tell it. Says whether there may be more.
+async def expire(tx: AsyncSession, *, now: datetime) -> int:
+    """Mark unpaid charges whose time is over, the longest overdue first, and tell it. Says how many.
 
     Somebody who is paying one, or expiring it, holds its row: it is passed by, and looked at again next time. Who pays
     one that is marked meanwhile finds it taken (`credit_pix`), looks again, and refuses.
@@ -35,7 +35,7 @@ async def expire(tx: AsyncSession, *, now: datetime) -> bool:
         code.version += 1
     await tx.flush()
     await announce(tx, [_news(code) for code in codes], now=now)
-    return len(codes) == AT_ONCE
+    return len(codes)
 
 
 def _news(code: PixQrCode) -> News:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
@@ -24,7 +24,7 @@ from lastro.subscribers.subscriptions.resources import RevealedDocument, Subscri
 from lastro.tenants.models import Tenant
 from lastro.values.text import Invalid, Text
 from lastro.values.time_ordered_id import new_id
-from lastro.webhooks import endpoint, secrets
+from lastro.webhooks import endpoint, secrets, tidying
 from lastro.webhooks.models import Subscription, SubscriptionSecret, SubscriptionStatus
 
 MOST_OF_A_TENANT = 20
@@ -305,33 +305,4 @@ async def remove(bank: Bank, caller: Caller, subscription_id: UUID) -> None:
         subscription.deleted_at = now
         _touch(subscription, now)
         await tx.flush()
-    async with bank.db.transaction() as tx:
-        await cancel(tx, now=now)
-
-
-CANCELED_AT_ONCE = 5_000
-
-_CANCEL = text(
-    f"""
-    UPDATE webhook_deliveries
-       SET status = 'CANCELED'
-     WHERE id IN (SELECT pending.id
-                    FROM webhook_subscriptions gone
-                   CROSS JOIN LATERAL (SELECT d.id FROM webhook_deliveries d
-                                        WHERE d.subscription_id = gone.id AND d.status = 'PENDING'
-                                        LIMIT {CANCELED_AT_ONCE} FOR UPDATE SKIP LOCKED) pending
-                   WHERE gone.deleted_at IS NOT NULL
-                   LIMIT {CANCELED_AT_ONCE})
-       AND status = 'PENDING'
-    """  # noqa: S608 - a constant above
-)
-
-
-async def cancel(tx: AsyncSession, *, now: datetime) -> bool:  # noqa: ARG001 - a sweep of the worker's
-    """Cancel what is still to be sent to deleted subscriptions, a bounded piece. Says whether there may be more.
-
-    A dead endpoint may have a million of them, more than one request can wait for, and one more may be added by a
-    worker that did not know yet.
-    """
-    result = await tx.execute(_CANCEL)
-    return int(getattr(result, "rowcount", 0)) >= CANCELED_AT_ONCE
+    await tidying.cancel(bank.db)  # the first thousands at once, the rest by the worker
