@@ -64,6 +64,13 @@ PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), n
 _NEW, _FILE = named("newcomer"), named("file of payer")
 _ANY_IMAGE = "ALTER TABLE kyc_images DROP CONSTRAINT ck_kyc_images_sealed_size"
 
+# Nobody has this subscription, and its secret is there for all to see.
+_TOLD_OF_A_SUBSCRIPTION = (
+    "INSERT INTO idempotency SELECT tenant_id, 'POST /baas/api/v1/webhook-subscriptions', 'k', '', 201,"
+    """ convert_to('{"data":{"type":"webhook-subscriptions","id":"none","secret":"whsec_x"}}', 'UTF8'), now()"""
+    " FROM idempotency LIMIT 1"
+)
+
 CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET amount_centavos = 0 WHERE reference = {PAID}"),
     broken("L1", f"UPDATE movements SET target = 'SPI' WHERE reference = {PAID} AND reason = 'HOLD'"),
@@ -259,6 +266,8 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "INSERT INTO idempotency SELECT tenant_id, operation, 'another', fingerprint, status, body, created_at"
         " FROM idempotency WHERE key = 'paid'",
     ),
+    broken("I5", _TOLD_OF_A_SUBSCRIPTION),
+    broken("S3", _TOLD_OF_A_SUBSCRIPTION),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('expired')}"),
     broken("E1", f"UPDATE pix_qrcodes SET expired_at = NULL WHERE id = {named('expired')}"),
     broken("E1", f"UPDATE pix_qrcodes SET expired_at = expires_at WHERE id = {named('unpaid')}"),

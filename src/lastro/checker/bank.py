@@ -1,4 +1,4 @@
-"""A, I, E, T, O and V: accounts, stored answers, news, tenants and promises agree with what they are about."""
+"""A, I, S, E, T, O and V: accounts, stored answers, news, tenants and promises agree with what they are about."""
 
 from lastro.checker.invariants import Invariant
 
@@ -50,12 +50,14 @@ WITH answer AS MATERIALIZED (
                 WHEN operation LIKE '%/pix/keys%' THEN 'pix-keys'
                 WHEN operation LIKE '%/pix/qrcode' THEN 'pix-qrcode'
                 WHEN operation LIKE '%/kyc' THEN 'kyc'
+                WHEN operation LIKE '%/webhook-subscriptions%' THEN 'webhook-subscriptions'
                 ELSE 'accounts' END AS type
       FROM idempotency
      WHERE operation LIKE 'POST %/pix/payments'
         OR operation LIKE 'POST %/refund'
         OR operation ~ '/pix/keys(/[{]key_id[}]/confirm)?$'
         OR operation LIKE '%/pix/qrcode'
+        OR operation ~ '/webhook-subscriptions(/[{]subscription_id[}]/(pause|resume|rotate-secret))?$'
         OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock|kyc))?)?$'
 )
 SELECT answer.operation || ' ' || answer.key
@@ -72,13 +74,22 @@ SELECT answer.operation || ' ' || answer.key
                         AND key.tenant_id = answer.tenant_id
   LEFT JOIN pix_qrcodes code ON answer.type = 'pix-qrcode' AND code.id::text = answer.words[10]
                             AND code.tenant_id = answer.tenant_id
+  LEFT JOIN webhook_subscriptions hook ON answer.type = 'webhook-subscriptions' AND hook.id::text = answer.words[10]
+                                      AND hook.tenant_id = answer.tenant_id
  WHERE (words[2], words[4], words[6], words[8]) IS DISTINCT FROM ('data', 'type', answer.type, 'id')
-    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id) IS NULL
+    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id, hook.id) IS NULL
 UNION ALL
 SELECT words[10] || ' was created under two keys'
   FROM answer
- WHERE words[10] IS NOT NULL AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|accounts)$'
+ WHERE words[10] IS NOT NULL
+   AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|accounts|webhook-subscriptions)$'
  GROUP BY words[10] HAVING count(*) > 1
+"""
+
+_SECRETS_TOLD = """
+SELECT operation || ' ' || key
+  FROM idempotency
+ WHERE operation LIKE '%/webhook-subscriptions%' AND position(convert_to('whsec_', 'UTF8') IN body) > 0
 """
 
 _NEWS = """
@@ -295,6 +306,7 @@ INVARIANTS = (
     ),
     Invariant("A2", "The registers of open accounts and of account numbers hold what they must.", _REGISTERS),
     Invariant("I5", "Each stored answer names a resource of its tenant; none was created under two keys.", _ANSWERS),
+    Invariant("S3", "No stored answer tells the secret of a subscription.", _SECRETS_TOLD),
     Invariant("E1", "Each step that is news was announced exactly once, to its own tenant, and nothing else.", _NEWS),
     Invariant("T4", "Whatever belongs to an account belongs to the account's tenant and provider.", _TENANTS),
     Invariant("O1", "What is under way is promised exactly once, and nothing else is promised.", _PROMISES),

@@ -54,7 +54,7 @@ async def tell_again(tx: AsyncSession, subscription: Subscription, entries: Sequ
         {
             "tenant_id": subscription.tenant_id,
             "subscription_id": subscription.id,
-            "ids": [new_id(now) for _ in entries],
+            "ids": sorted(new_id(now) for _ in entries),
             "event_ids": [each.event_id for each in entries],
             "account_ids": [each.account_id for each in entries],
             "types": [each.type for each in entries],
