@@ -231,6 +231,7 @@ async def test_what_is_committed_late_is_not_passed_by(newsroom: Newsroom, couri
 
     assert late["id"] < early
     assert [each.id for each in (await read(newsroom, after=seen.last)).rows] == [late["id"]]
+    assert await read_all(newsroom, type="*", size=1) == [early, late["id"]]
 
 
 async def test_types_are_found_and_only_they(newsroom: Newsroom, courier: Courier) -> None:
