@@ -28,6 +28,9 @@ MOST_SECONDS = 30.0
 _LAST_MOMENT_SECONDS = 0.05  # so that a status that came in time is not lost with the rest
 _BODY_SECONDS = 1.0  # the status counts; what follows is read so that the connection can be used again
 _CONNECT_SECONDS = 5.0  # then the next address, where there are several
+# For TCP and again for TLS, so that both give up before the deadline does: httpcore leaves a socket open when a
+# handshake is cancelled, and closes it when the handshake runs out of its own time.
+_SHARE_TO_CONNECT = 0.45
 _ADDRESSES_TRIED = 3
 _FRESH_SECONDS = 10.0  # how long an answer of the resolver is good: it is connected to as it was judged
 _NAMES_KEPT = 2_000
@@ -207,7 +210,12 @@ class Outlet:
             content=body,
             extensions={
                 "sni_hostname": target.name,
-                "timeout": {"connect": min(left, _CONNECT_SECONDS), "read": left, "write": left, "pool": left},
+                "timeout": {
+                    "connect": min(left * _SHARE_TO_CONNECT, _CONNECT_SECONDS),
+                    "read": left,
+                    "write": left,
+                    "pool": left,
+                },
             },
         )
         async with self._pool(target, address) as transport:
@@ -276,13 +284,13 @@ def _is_loopback(address: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "TIMEOUT"
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
         causes.append(cause)
     if any(isinstance(each, ssl.SSLError | ssl.CertificateError) for each in causes):
         return "TLS"
-    if isinstance(error, httpx.TimeoutException):
-        return "TIMEOUT"
     if isinstance(error, httpx.ConnectError | OSError):
         return "CONNECT"
     if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
