@@ -259,7 +259,15 @@ async def _promises(connection: AsyncConnection) -> Finding:
 async def _keys(connection: AsyncConnection, settings: Settings) -> Finding:
     """Whether everything that lies sealed opens with the keys at hand, and whether a key could be retired."""
     ring = KeyRing.parse(settings.encryption_keys.get_secret_value())
-    facts = await _row(connection, "SELECT array_agg(DISTINCT key_id) AS used FROM kyc_images")
+    facts = await _row(
+        connection,
+        """
+        SELECT array_agg(key_id) AS used
+          FROM (SELECT key_id FROM kyc_images
+                 UNION SELECT key_id FROM webhook_secrets
+                 UNION SELECT custom_headers_key_id FROM webhook_subscriptions WHERE custom_headers IS NOT NULL) sealed
+        """,
+    )
     used = set(facts["used"] or ())
     if used - ring.names:
         return Finding(
