@@ -272,10 +272,10 @@ async def _keys(connection: AsyncConnection, settings: Settings) -> Finding:
     if used - ring.names:
         return Finding(
             False,
-            f"documents are sealed under keys that are missing: {', '.join(sorted(used - ring.names))}",
-            "add them to LASTRO_ENCRYPTION_KEYS, behind the first; without them these documents are lost",
+            f"documents or secrets are sealed under keys that are missing: {', '.join(sorted(used - ring.names))}",
+            "add them to LASTRO_ENCRYPTION_KEYS, behind the first; without them what they sealed is lost",
         )
-    return Finding(True, f"every document opens ({len(used)} keys in use)")
+    return Finding(True, f"whatever is sealed opens ({len(used)} keys in use)")
 
 
 async def _tenants(connection: AsyncConnection) -> list[Finding]:

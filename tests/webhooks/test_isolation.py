@@ -4,6 +4,7 @@ import asyncio
 import time
 import tracemalloc
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -71,10 +72,10 @@ async def _arrived(ids: list[str], event: str) -> bool:
     return event in ids
 
 
-async def failing(newsroom: Newsroom, url: str, *, failures: int, **facts: object) -> Subscribed:
+async def failing(newsroom: Newsroom, url: str, *, failures: int, **facts: Any) -> Subscribed:
     """A subscription whose endpoint failed that often, and has had its rest."""
     now = newsroom.bank.now()
-    rest = {"failing_since": now - timedelta(hours=1), "resting_until": now - timedelta(seconds=1)}
+    rest: dict[str, Any] = {"failing_since": now - timedelta(hours=1), "resting_until": now - timedelta(seconds=1)}
     return await newsroom.subscribe(url, failures=failures, **(rest | facts))
 
 
@@ -137,8 +138,8 @@ async def test_what_was_due_for_all_its_life_while_the_endpoint_failed_is_over(
     newsroom: Newsroom, courier: Courier
 ) -> None:
     now = newsroom.bank.now()
-    resting = {"failures": 50, "resting_until": now + timedelta(minutes=5), "retry_config": {}}
-    since = {"created_at": now - LIFE, "updated_at": now - LIFE, "failing_since": now - LIFE}
+    resting: dict[str, Any] = {"failures": 50, "resting_until": now + timedelta(minutes=5), "retry_config": {}}
+    since: dict[str, Any] = {"created_at": now - LIFE, "updated_at": now - LIFE, "failing_since": now - LIFE}
     over = await newsroom.subscribe("http://127.0.0.1:9/", **(resting | since))
     touched = await newsroom.subscribe("http://127.0.0.1:9/", **(resting | since | {"updated_at": now}))
     recovered = await newsroom.subscribe("http://127.0.0.1:9/", **(resting | since | {"failing_since": now}))
