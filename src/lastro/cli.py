@@ -326,9 +326,16 @@ def check(
 def reseal() -> None:
     """Put under the newest of LASTRO_ENCRYPTION_KEYS whatever an older one sealed."""
     from lastro.kyc import resealing
+    from lastro.webhooks import resealing as of_webhooks
 
-    done = _in_the_bank(lambda house: resealing.reseal(house.bank))
-    typer.echo(f"Resealed {done} images." if done else "Nothing was sealed under an older key.")
+    images = _in_the_bank(lambda house: resealing.reseal(house.bank))
+    secrets = _in_the_bank(lambda house: of_webhooks.reseal(house.bank))
+    if images:
+        typer.echo(f"Resealed {images} images.")
+    if secrets:
+        typer.echo(f"Resealed {secrets} secrets of webhooks.")
+    if not images + secrets:
+        typer.echo("Nothing was sealed under an older key.")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """A small bank whose books are right, written row by row without the services: what the checker must find clean."""
 
+import hashlib
 import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,9 @@ _A_PICTURE = {
 }
 
 
+_EMPTY_SHA256 = f"\\x{hashlib.sha256(b'{}').hexdigest()}"  # of the body that every event here has
+
+
 def id_of(name: str) -> UUID:
     """The id of whatever has this name."""
     return uuid5(UUID(int=0), name)
@@ -48,6 +52,7 @@ class CleanWorld:
         self._made = 0
         self._rows: dict[str, Row] = {}
         self._balances: dict[str, Row] = {}
+        self._all_is_told = False
 
     def tenant(self, name: str) -> None:
         """A tenant and its provider, `name` and `name's bank`."""
@@ -438,6 +443,68 @@ class CleanWorld:
         code |= {"expires_at": code["created_at"], "expired_at": self._now, "version": 2, "updated_at": self._now}
         self._tell(code, code["account_id"], "pix.qrcode.expired")
 
+    def subscribe(self, name: str, tenant: str, *filters: str, status: str = "ACTIVE", **facts: Any) -> None:
+        """An endpoint that is told from now on."""
+        self._add(
+            "webhook_subscriptions",
+            name,
+            tenant_id=id_of(tenant),
+            name=name,
+            endpoint_url="https://hooks.example.com",
+            event_filters=list(filters),
+            timeout_ms=30_000,
+            retry_config={},
+            status=status,
+            failures=0,
+            version=1,
+            updated_at=self._now,
+            **facts,
+        )
+        self._now += timedelta(minutes=1)
+
+    def place(self, untold: int = 0) -> None:
+        """Each event gets its place, but for the last ones."""
+        self._all_is_told = not untold
+        for event in self.bank["events"][: len(self.bank["events"]) - untold]:
+            facts = {name: event[name] for name in ("tenant_id", "account_id", "type", "created_at")}
+            self.bank["event_feed"].append({**facts, "event_id": event["id"]})
+
+    def tell(self, subscription_name: str, status: str, *answers: int | str) -> None:
+        """The subscription is owed each event that has a place and passes its filters, and this is what comes of it."""
+        subscription = self._rows[subscription_name]
+        for position, place in enumerate(self.bank["event_feed"], 1):
+            asked_for = any(place["type"].startswith(each.removesuffix("*")) for each in subscription["event_filters"])
+            if place["tenant_id"] == subscription["tenant_id"] and asked_for:
+                self._deliver(subscription, place, position, status, answers)
+        if status == "DEAD":
+            about = {"account_id": place["account_id"], "reference": subscription["id"], "created_at": self._now}
+            self.bank["alerts"].append({"kind": "webhook_deliveries_dead", "detail": "500", **about})
+
+    def _deliver(
+        self, subscription: Row, place: Row, position: int, status: str, answers: tuple[int | str, ...]
+    ) -> None:
+        called = f"{subscription['name']} told of {place['event_id']}"
+        self._add(
+            "webhook_deliveries",
+            called,
+            tenant_id=place["tenant_id"],
+            subscription_id=subscription["id"],
+            event_id=place["event_id"],
+            account_id=place["account_id"],
+            event_type=place["type"],
+            position=position,
+            status=status,
+            attempts=len(answers),
+            attempts_before=0,
+            round_began_at=self._now,
+            due_at=self._now,
+            delivered_at=self._now if status == "DELIVERED" else None,
+        )
+        for number, answer in enumerate(answers, 1):
+            came = {"response_status": answer, "error": None} if isinstance(answer, int) else {"error": answer}
+            attempt = {"number": number, "started_at": self._now, "duration_ms": 1, "body_sha256": _EMPTY_SHA256}
+            self.bank["webhook_attempts"].append({"delivery_id": id_of(called), **attempt, **came})
+
     def make(self, name: str, value: str) -> None:
         """The directory makes an EVP."""
         self._rows[name]["key_value"] = value
@@ -457,9 +524,12 @@ class CleanWorld:
     async def write(self, connection: Connection) -> None:
         """Into an empty, migrated database."""
         self.bank["balances"] = list(self._balances.values())
-        for table in ("tenants", "providers", *sorted(self.bank.keys() - {"tenants", "providers"})):
+        first = ("tenants", "providers", "webhook_subscriptions", "webhook_deliveries")  # others refer to them
+        for table in (*first, *sorted(self.bank.keys() - set(first))):
             if self.bank[table]:
                 await insert(connection, table, self.bank[table])
+        if self._all_is_told:
+            await connection.execute("DELETE FROM untold_events")
 
     async def write_network(self, connection: Connection) -> None:
         """Into the simulator's database, whose tables exist."""
@@ -596,6 +666,11 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world = CleanWorld()
     for tenant in ISPB:
         world.tenant(tenant)
+    world.subscribe("shop", "one", "pix.*", "account.*")
+    world.subscribe("dead", "one", "pix.payment.*")
+    world.subscribe("gone", "one", "*", status="DISABLED")
+    world.subscribe("paused", "two", "*", status="PAUSED")
+    world.subscribe("deaf", "two", "nothing.*")
     for account, tenant in (("payer", "one"), ("blocked", "one"), ("closed", "one"), ("foreign", "two")):
         world.open(account, tenant)
         world.receive(account, f"first of {account}", 100_00)
@@ -677,4 +752,9 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
         world.step_key("removing", "ACTIVE", "pix.key.registered")
         world.step_key("removing", "REMOVING", "pix.key.removed", removal_id=id_of("another removal"))
         world.register("payer", "awaiting", "EMAIL", "someone@example.com", code=True)
+    world.place(untold=0 if at_rest else 3)
+    world.tell("shop", "DELIVERED", 500, "TIMEOUT", 204)
+    world.tell("dead", "DEAD", 500)
+    world.tell("gone", "CANCELED")
+    world.tell("paused", "PENDING")
     return world

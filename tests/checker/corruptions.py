@@ -62,6 +62,11 @@ def gone_apart(*network_rows: str) -> Corruption:
 
 PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), named("next door")
 _NEW, _FILE = named("newcomer"), named("file of payer")
+_EVENT = named(f"pix.payment.completed {id_of('paid')} 2")
+_OF_EVENT = f"FROM events WHERE id = {_EVENT}"
+_SHOP, _DEAD = named("shop"), named("dead")
+_OF_SHOP = f"delivery_id IN (SELECT id FROM webhook_deliveries WHERE subscription_id = {_SHOP})"
+_UNTRIED = "DELETE FROM webhook_attempts"
 _ANY_IMAGE = "ALTER TABLE kyc_images DROP CONSTRAINT ck_kyc_images_sealed_size"
 
 # Nobody has this subscription, and its secret is there for all to see.
@@ -399,6 +404,47 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("C1", f"INSERT INTO tally VALUES ({named('one')}, {PAYER}, 'pix_payments', 'FAILED', '2026-01-02', 1)"),
     broken("C1", _UNCOUNTED, "UPDATE pix_refunds SET status = 'PROCESSING' WHERE status = 'COMPLETED'"),
     broken("C2", f"INSERT INTO tally VALUES ({named('one')}, {PAYER}, 'pix_payments', 'FAILED', '2026-01-02', 0)"),
+    broken("L2", "GRANT UPDATE ON event_feed TO lastro_app"),
+    broken("L2", "GRANT DELETE ON webhook_attempts TO lastro_app"),
+    Corruption("E2", [f"DELETE FROM event_feed WHERE event_id = {_EVENT}"], at_rest=True),
+    broken("E2", "DELETE FROM untold_events"),
+    broken("E2", "UPDATE event_feed SET type = 'pix.other' WHERE type = 'pix.payment.failed'"),
+    broken("E2", f"UPDATE event_feed SET account_id = gen_random_uuid() WHERE event_id = {_EVENT}"),
+    broken("E2", "UPDATE event_feed SET created_at = now() WHERE type = 'pix.payment.failed'"),
+    broken(
+        "E2",
+        "INSERT INTO event_feed (tenant_id, event_id, account_id, type, created_at)"
+        f" SELECT {named('two')}, event_id, account_id, type, created_at FROM event_feed WHERE event_id = {_EVENT}",
+    ),
+    broken("E2", _UNTRIED, f"DELETE FROM webhook_deliveries WHERE subscription_id = {_SHOP} AND event_id = {_EVENT}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{*}}' WHERE id = {named('deaf')}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{pix.*}}' WHERE id = {named('deaf')}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{account.closed}}' WHERE id = {_DEAD}"),
+    broken("E2", "DELETE FROM alerts WHERE kind = 'webhook_deliveries_dead'"),
+    broken("E2", f"UPDATE webhook_subscriptions SET status = 'ACTIVE' WHERE id = {named('gone')}"),
+    broken("E3", f"UPDATE webhook_attempts SET response_status = 500 WHERE response_status = 204 AND {_OF_SHOP}"),
+    broken("E3", f"DELETE FROM webhook_attempts WHERE {_OF_SHOP}"),
+    broken("E3", f"DELETE FROM webhook_attempts WHERE number = 2 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET number = number + 1 WHERE number = 3 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET number = number - 1 WHERE number = 1 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET attempts = 4 WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET attempts_before = 4 WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET delivered_at = NULL WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET body_sha256 = sha256('x') WHERE number = 2 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET error = 'RESET' WHERE number = 3 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE events SET body = 'changed' WHERE id = {_EVENT}"),
+    broken("E3", f"UPDATE webhook_deliveries SET status = 'DELIVERED' WHERE subscription_id = {named('paused')}"),
+    Corruption(
+        "E4",
+        [f"INSERT INTO untold_events (account_ids, event_ids) SELECT ARRAY[account_id], ARRAY[id] {_OF_EVENT}"],
+        at_rest=True,
+    ),
+    broken("E5", f"UPDATE webhook_deliveries SET tenant_id = {named('two')} WHERE subscription_id = {_SHOP}"),
+    broken("E5", f"UPDATE webhook_subscriptions SET tenant_id = {named('two')} WHERE id = {_SHOP}"),
+    broken("E5", f"UPDATE events SET tenant_id = {named('two')} WHERE id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET event_type = 'pix.other' WHERE event_id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET position = 0 WHERE event_id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET event_id = gen_random_uuid() WHERE subscription_id = {_DEAD}"),
     Corruption(
         "V1",
         [_ANY_PAYMENT, f"UPDATE pix_payments SET status = 'PENDING' WHERE id = {named('never sent')}"],

@@ -9,7 +9,7 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import bank, directory, keys, kyc, money, network, pix, qrcodes, refunds, totals
+from lastro.checker import bank, directory, keys, kyc, money, network, news, pix, qrcodes, refunds, totals
 from lastro.checker.invariants import Invariant
 
 EVERY: tuple[Invariant, ...] = (
@@ -19,6 +19,7 @@ EVERY: tuple[Invariant, ...] = (
     *keys.INVARIANTS,
     *qrcodes.INVARIANTS,
     *bank.INVARIANTS,
+    *news.INVARIANTS,
     *kyc.INVARIANTS,
     *totals.INVARIANTS,
 )

@@ -28,11 +28,14 @@ MOST_SECONDS = 30.0
 _LAST_MOMENT_SECONDS = 0.05  # so that a status that came in time is not lost with the rest
 _BODY_SECONDS = 1.0  # the status counts; what follows is read so that the connection can be used again
 _CONNECT_SECONDS = 5.0  # then the next address, where there are several
+# For TCP and again for TLS, so that both give up before the deadline does: httpcore leaves a socket open when a
+# handshake is cancelled, and closes it when the handshake runs out of its own time.
+_SHARE_TO_CONNECT = 0.45
 _ADDRESSES_TRIED = 3
 _FRESH_SECONDS = 10.0  # how long an answer of the resolver is good: it is connected to as it was judged
 _NAMES_KEPT = 2_000
 _RESOLVERS = 64  # threads: a name server that hangs holds one for each name that is its own
-_POOLS, _KEPT_EACH, _SECONDS_IDLE = 256, 16, 4.0  # given up before a server hangs up at five
+_POOLS, _SECONDS_IDLE = 256, 4.0  # given up before a server hangs up at five
 _PORTS = {"https": 443, "http": 80}
 
 # httpx writes the address of every request at INFO; an endpoint's may hold a secret of its own.
@@ -73,11 +76,16 @@ class _Target:
 
 @dataclass(slots=True)
 class _Pool:
-    """Connections to one address, made for one name."""
+    """Connections to one address, made for one name: each in a pool of its own, for httpx looks through all of one."""
 
-    transport: httpx.AsyncHTTPTransport
+    idle: list[httpx.AsyncHTTPTransport] = field(default_factory=list)
     in_use: int = 0
     used_at: float = field(default_factory=time.monotonic)
+
+    async def close(self) -> None:
+        """Those that are idle."""
+        while self.idle:
+            await self.idle.pop().aclose()
 
 
 class Outlet:
@@ -127,7 +135,7 @@ class Outlet:
         self._resolvers.shutdown(wait=False, cancel_futures=True)
         while self._pools:
             _, pool = self._pools.popitem()
-            await pool.transport.aclose()
+            await pool.close()
 
     # Where to
 
@@ -207,11 +215,16 @@ class Outlet:
             content=body,
             extensions={
                 "sni_hostname": target.name,
-                "timeout": {"connect": min(left, _CONNECT_SECONDS), "read": left, "write": left, "pool": left},
+                "timeout": {
+                    "connect": min(left * _SHARE_TO_CONNECT, _CONNECT_SECONDS),
+                    "read": left,
+                    "write": left,
+                    "pool": left,
+                },
             },
         )
-        async with self._pool(target, address) as transport:
-            response = await transport.handle_async_request(request)
+        async with self._connection(target, address) as connection:
+            response = await connection.handle_async_request(request)
             try:
                 with contextlib.suppress(TimeoutError, httpx.HTTPError, httpx.StreamError):
                     async with asyncio.timeout_at(min(deadline - _LAST_MOMENT_SECONDS, loop.time() + _BODY_SECONDS)):
@@ -221,26 +234,24 @@ class Outlet:
             return response.status_code, response.headers.get("retry-after")
 
     @contextlib.asynccontextmanager
-    async def _pool(self, target: _Target, address: str) -> AsyncIterator[httpx.AsyncHTTPTransport]:
-        """The connections to this address under this name; those that nobody used for long are given up."""
+    async def _connection(self, target: _Target, address: str) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+        """One to this address under this name; those that nobody used for long are given up."""
         key = (target.scheme, target.name, target.port, address)
-        pool = self._pools.get(key)
-        if pool is None:
-            limits = httpx.Limits(
-                max_connections=None,  # whoever posts bounds that
-                max_keepalive_connections=_KEPT_EACH,
-                keepalive_expiry=_SECONDS_IDLE,
-            )
-            pool = _Pool(httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits))
-            self._pools[key] = pool
+        pool = self._pools.setdefault(key, _Pool())
         self._pools.move_to_end(key)
         pool.in_use += 1
+        connection = pool.idle.pop() if pool.idle else self._new_connection()
         try:
             await self._prune()
-            yield pool.transport
+            yield connection
         finally:
             pool.in_use -= 1
             pool.used_at = time.monotonic()
+            pool.idle.append(connection)
+
+    def _new_connection(self) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_SECONDS_IDLE)
+        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits)
 
     async def _prune(self) -> None:
         while self._pools:
@@ -249,7 +260,7 @@ class Outlet:
             if oldest.in_use or not (idle or len(self._pools) > _POOLS):
                 return
             del self._pools[key]
-            await oldest.transport.aclose()
+            await oldest.close()
 
 
 async def _read_a_little(response: httpx.Response) -> None:
@@ -276,13 +287,13 @@ def _is_loopback(address: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "TIMEOUT"
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
         causes.append(cause)
     if any(isinstance(each, ssl.SSLError | ssl.CertificateError) for each in causes):
         return "TLS"
-    if isinstance(error, httpx.TimeoutException):
-        return "TIMEOUT"
     if isinstance(error, httpx.ConnectError | OSError):
         return "CONNECT"
     if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
