@@ -37,7 +37,7 @@ from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
 from lastro.values.time_ordered_id import first_id_at
-from lastro.webhooks.announce import VERSION, EventBody
+from lastro.webhooks.announce import EventBody
 
 ACCOUNTS = 10_000
 ISPB = "00000000"
@@ -268,11 +268,11 @@ def _events(each: _Funded) -> Iterator[tuple[Any, ...]]:
     told = (
         ("account.kyc.approved", file.id, 3, kyc.resource(account, file, [])),
         ("account.activated", account.id, 2, accounts.resource(account, empty)),
-        ("pix.key.activated", each.key.id, 2, keys.resource(each.key, now=AT)),
+        ("pix.key.registered", each.key.id, 2, keys.resource(each.key, now=AT)),
         ("pix.transfer.received", transfer.id, 1, transfers.resource(transfer)),
     )
     for place, (kind, resource_id, resource_version, resource) in enumerate(told):
-        body = EventBody(type=kind, timestamp=AT, version=VERSION, data=resource)
+        body = EventBody(type=kind, timestamp=AT, version=resource_version, data=resource)
         event_id = UUID(int=first_id_at(AT + timedelta(seconds=2 + place)).int + account.id.int % 2**32)
         text = body.model_dump_json(by_alias=True).encode()
         yield account.id, event_id, TENANT, kind, resource_id, resource_version, text, AT

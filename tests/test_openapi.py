@@ -10,7 +10,7 @@ import httpx
 import jsonschema
 import pytest
 
-from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World
+from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World, until
 from lastro.app import ROUTERS, create_app, serving
 from lastro.auth.permissions import Permission
 from lastro.errors import ErrorCode
@@ -173,6 +173,32 @@ def registering(account: Account, **facts: str) -> Any:
     return {"data": {"type": "pix-keys", "attributes": {"accountId": account.id} | facts}}
 
 
+async def calls_about_webhooks(caller: "Caller", tenant: Tenant) -> None:
+    hooks, one = "/webhook-subscriptions", "/webhook-subscriptions/{subscription_id}"
+    wanted = {"name": "x", "endpointUrl": "http://127.0.0.1:9/", "eventFilters": ["*"], "customHeaders": {"X-A": "b"}}
+    made = await caller.call("POST", hooks, body={"data": {"type": "webhook-subscriptions", "attributes": wanted}})
+    await caller.call("GET", hooks, query="?filter[status]=ACTIVE")
+    await caller.call("GET", one, made.id)
+    change = {"data": {"type": "webhook-subscriptions", "attributes": {"timeoutMs": 1000}}}
+    await caller.call("PATCH", one, made.id, body=change)
+    for step in ("rotate-secret", "test", "pause", "resume"):
+        await caller.call("POST", f"{one}/{step}", made.id)
+    again = {"data": {"type": "webhook-replays", "attributes": {"from": "2026-01-01T00:00:00Z"}}}
+    await caller.call("POST", f"{one}/replay", made.id, body=again)
+    (event, *_) = (await caller.call("GET", "/events", query="?filter[type]=account.*")).data
+    await caller.call("GET", "/events/{event_id}", event["id"])
+
+    async def was_tried() -> bool:
+        return bool([each for each in (await tenant.get("/webhook-deliveries")).data if each["attributes"]["attempts"]])
+
+    await until(was_tried)
+    for delivery in (await caller.call("GET", "/webhook-deliveries")).data:
+        await caller.call("GET", "/webhook-deliveries/{delivery_id}", delivery["id"])
+        await caller.call("GET", "/webhook-deliveries/{delivery_id}/attempts", delivery["id"])
+    await caller.call("POST", "/webhook-deliveries/{delivery_id}/replay", delivery["id"])
+    await caller.call("DELETE", one, made.id)
+
+
 async def test_what_is_really_answered_is_what_is_described(description: Any, tenant: Tenant) -> None:
     caller = Caller(description, tenant)
     account = await tenant.account(available="100.00", metadata={"a": [1, None]})
@@ -239,6 +265,7 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     await caller.call("GET", "/transfers/internal/{internal_transfer_id}", moved.id)
     await caller.call("GET", "/transfers/internal", query=f"?filter[accountId]={savings.id}")
     await who_may(caller, account)
+    await calls_about_webhooks(caller, tenant)
 
     assert caller.successes == set(OPERATIONS), "call the new route here too"
 

@@ -35,6 +35,9 @@ from lastro.pix.refunds.router import router as refunds
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.directory import Adapter
 from lastro.settings import Settings
+from lastro.subscribers.deliveries.router import router as deliveries
+from lastro.subscribers.feed.router import router as feed
+from lastro.subscribers.subscriptions.router import router as subscriptions
 from lastro.switchboard import Switchboard
 from lastro.tenants.providers.router import router as providers
 from lastro.tenants.router import router as tenant
@@ -56,6 +59,9 @@ ROUTERS = (
     tokens,
     tenant,
     providers,
+    subscriptions,
+    deliveries,
+    feed,
 )
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]

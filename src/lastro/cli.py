@@ -254,14 +254,17 @@ def reseal() -> None:
     """Put under the newest of LASTRO_ENCRYPTION_KEYS whatever an older one sealed."""
     from lastro.kyc import resealing as kyc
     from lastro.tenants.providers import resealing as providers
+    from lastro.webhooks import resealing as webhooks
 
-    async def work(house: "House") -> str:
-        images, credentials = await kyc.reseal(house.bank), await providers.reseal(house.bank)
-        if not images and not credentials:
-            return "Nothing was sealed under an older key."
-        return f"Resealed {images} images and the credentials of {credentials} providers."
+    async def work(house: "House") -> dict[str, int]:
+        return {
+            "images": await kyc.reseal(house.bank),
+            "credentials of providers": await providers.reseal(house.bank),
+            "secrets of webhooks": await webhooks.reseal(house.bank),
+        }
 
-    typer.echo(in_the_bank(work))
+    resealed = [f"{count} {what}" for what, count in in_the_bank(work).items() if count]
+    typer.echo(f"Resealed {', '.join(resealed)}." if resealed else "Nothing was sealed under an older key.")
 
 
 @app.command()

@@ -204,7 +204,7 @@ async def household(settings: Settings) -> AsyncIterator[Household]:
         customer_tokens=(demo.TOKEN, demo.OTHER_TOKEN),
     )
     simulator = Simulator(network, clock)
-    house = build(settings, clock=clock, literal_tokens=True)
+    house = build(settings, clock=clock, literal_tokens=True, loopback_endpoints=True)
     await simulator.start()
     await seed_demo(simulator.book)
     await house.open()

@@ -259,7 +259,9 @@ async def _promises(connection: AsyncConnection) -> Finding:
 _KEYS_IN_USE = """
 SELECT array_agg(DISTINCT key_id) AS used
   FROM (SELECT key_id FROM kyc_images
-         UNION SELECT credentials_key_id FROM providers WHERE credentials_key_id IS NOT NULL) AS sealed
+         UNION SELECT credentials_key_id FROM providers WHERE credentials_key_id IS NOT NULL
+         UNION SELECT key_id FROM webhook_secrets
+         UNION SELECT custom_headers_key_id FROM webhook_subscriptions WHERE custom_headers IS NOT NULL) AS sealed
 """
 
 
@@ -271,10 +273,10 @@ async def _keys(connection: AsyncConnection, settings: Settings) -> Finding:
     if used - ring.names:
         return Finding(
             False,
-            f"secrets are sealed under keys that are missing: {', '.join(sorted(used - ring.names))}",
-            "add them to LASTRO_ENCRYPTION_KEYS, behind the first; without them documents or credentials are lost",
+            f"documents or secrets are sealed under keys that are missing: {', '.join(sorted(used - ring.names))}",
+            "add them to LASTRO_ENCRYPTION_KEYS, behind the first; without them what they sealed is lost",
         )
-    return Finding(True, f"every secret opens ({len(used)} keys in use)")
+    return Finding(True, f"whatever is sealed opens ({len(used)} keys in use)")
 
 
 async def _tenants(connection: AsyncConnection) -> list[Finding]:

@@ -38,6 +38,7 @@ from lastro.providers import network_http
 from lastro.providers.directory import NETWORK, Adapter, ProviderDirectory
 from lastro.settings import Settings
 from lastro.till import Till
+from lastro.webhooks.outlet import Outlet
 
 SYNCHRONISE_SECONDS = 30.0
 
@@ -83,9 +84,13 @@ def build(
     *,
     clock: Clock | None = None,
     literal_tokens: bool = False,
+    loopback_endpoints: bool = False,
     adapters: Mapping[str, Adapter] | None = None,
 ) -> House:
-    """Put the bank together; nothing is connected yet. `literal_tokens` is for `lastro dev` alone."""
+    """Put the bank together; nothing is connected yet.
+
+    `literal_tokens` and `loopback_endpoints` (webhooks to this very machine) are for `lastro dev` alone.
+    """
     db = Database(settings.database_url, pool_size=settings.pool_size)
     client = httpx.AsyncClient(
         transport=SmallPools(),
@@ -113,6 +118,8 @@ def build(
         consequences=Consequences(renamed=kyc.renamed, closed=keys.close_account),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
         publication=_publication(settings),
+        outlet=Outlet(loopback=loopback_endpoints, own=_own_hosts(settings)),
+        loopback_endpoints=loopback_endpoints,
         egress=Egress([host for host in settings.pix_hosts.split(",") if host.strip()]),
     )
     return House(bank, client)
@@ -133,6 +140,12 @@ def _publication(settings: Settings) -> Publication:
         city=settings.merchant_city,
         signer=Signer.load(settings.qr_certificate) if settings.qr_certificate is not None else None,
     )
+
+
+def _own_hosts(settings: Settings) -> set[str]:
+    """What the world knows us by; no webhook of a tenant goes there."""
+    location = settings.pix_location or ""
+    return {location.partition("/")[0].partition(":")[0]} if location and "://" not in location else set()
 
 
 def _till(name: str, carry_out: Flush, twin_of: Callable[[Any], Any]) -> Till[Any, Any]:

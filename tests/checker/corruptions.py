@@ -68,7 +68,19 @@ PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), n
 _NEW, _FILE = named("newcomer"), named("file of payer")
 _OWN = named("between our own")
 _ANY_SPENDING = "ALTER TABLE token_spending DROP CONSTRAINT ck_token_spending_centavos_not_negative"
+_EVENT = named(f"pix.payment.completed {id_of('paid')} 2")
+_OF_EVENT = f"FROM events WHERE id = {_EVENT}"
+_SHOP, _DEAD = named("shop"), named("dead")
+_OF_SHOP = f"delivery_id IN (SELECT id FROM webhook_deliveries WHERE subscription_id = {_SHOP})"
+_UNTRIED = "DELETE FROM webhook_attempts"
 _ANY_IMAGE = "ALTER TABLE kyc_images DROP CONSTRAINT ck_kyc_images_sealed_size"
+
+# Nobody has this subscription, and its secret is there for all to see.
+_TOLD_OF_A_SUBSCRIPTION = (
+    "INSERT INTO idempotency SELECT tenant_id, 'POST /baas/api/v1/webhook-subscriptions', 'k', '', 201,"
+    """ convert_to('{"data":{"type":"webhook-subscriptions","id":"none","secret":"whsec_x"}}', 'UTF8'), now()"""
+    " FROM idempotency LIMIT 1"
+)
 
 CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET amount_centavos = 0 WHERE reference = {PAID}"),
@@ -289,6 +301,16 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "INSERT INTO idempotency SELECT tenant_id, operation, 'another', fingerprint, status, body, created_at"
         " FROM idempotency WHERE key = 'paid'",
     ),
+    broken("I5", _TOLD_OF_A_SUBSCRIPTION),
+    broken("S3", _TOLD_OF_A_SUBSCRIPTION),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('expired')}"),
+    broken("E1", f"UPDATE pix_qrcodes SET expired_at = NULL WHERE id = {named('expired')}"),
+    broken("E1", f"UPDATE pix_qrcodes SET expired_at = expires_at WHERE id = {named('unpaid')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('first part')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('all of it')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('back next door')} AND type LIKE '%received'"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('back next door')} AND type LIKE '%completed'"),
+    broken("E1", f"UPDATE events SET type = 'pix.payment.reversed' WHERE resource_id = {named('second part')}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {PAID}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('first of payer')}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('document')}"),
@@ -431,6 +453,47 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("C1", f"INSERT INTO tally VALUES ({named('one')}, {PAYER}, 'pix_payments', 'FAILED', '2026-01-02', 1)"),
     broken("C1", _UNCOUNTED, "UPDATE pix_refunds SET status = 'PROCESSING' WHERE status = 'COMPLETED'"),
     broken("C2", f"INSERT INTO tally VALUES ({named('one')}, {PAYER}, 'pix_payments', 'FAILED', '2026-01-02', 0)"),
+    broken("L2", "GRANT UPDATE ON event_feed TO lastro_app"),
+    broken("L2", "GRANT DELETE ON webhook_attempts TO lastro_app"),
+    Corruption("E2", [f"DELETE FROM event_feed WHERE event_id = {_EVENT}"], at_rest=True),
+    broken("E2", "DELETE FROM untold_events"),
+    broken("E2", "UPDATE event_feed SET type = 'pix.other' WHERE type = 'pix.payment.failed'"),
+    broken("E2", f"UPDATE event_feed SET account_id = gen_random_uuid() WHERE event_id = {_EVENT}"),
+    broken("E2", "UPDATE event_feed SET created_at = now() WHERE type = 'pix.payment.failed'"),
+    broken(
+        "E2",
+        "INSERT INTO event_feed (tenant_id, event_id, account_id, type, created_at)"
+        f" SELECT {named('two')}, event_id, account_id, type, created_at FROM event_feed WHERE event_id = {_EVENT}",
+    ),
+    broken("E2", _UNTRIED, f"DELETE FROM webhook_deliveries WHERE subscription_id = {_SHOP} AND event_id = {_EVENT}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{*}}' WHERE id = {named('deaf')}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{pix.*}}' WHERE id = {named('deaf')}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{account.closed}}' WHERE id = {_DEAD}"),
+    broken("E2", "DELETE FROM alerts WHERE kind = 'webhook_deliveries_dead'"),
+    broken("E2", f"UPDATE webhook_subscriptions SET status = 'ACTIVE' WHERE id = {named('gone')}"),
+    broken("E3", f"UPDATE webhook_attempts SET response_status = 500 WHERE response_status = 204 AND {_OF_SHOP}"),
+    broken("E3", f"DELETE FROM webhook_attempts WHERE {_OF_SHOP}"),
+    broken("E3", f"DELETE FROM webhook_attempts WHERE number = 2 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET number = number + 1 WHERE number = 3 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET number = number - 1 WHERE number = 1 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET attempts = 4 WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET attempts_before = 4 WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET delivered_at = NULL WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET body_sha256 = sha256('x') WHERE number = 2 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET error = 'RESET' WHERE number = 3 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE events SET body = 'changed' WHERE id = {_EVENT}"),
+    broken("E3", f"UPDATE webhook_deliveries SET status = 'DELIVERED' WHERE subscription_id = {named('paused')}"),
+    Corruption(
+        "E4",
+        [f"INSERT INTO untold_events (account_ids, event_ids) SELECT ARRAY[account_id], ARRAY[id] {_OF_EVENT}"],
+        at_rest=True,
+    ),
+    broken("E5", f"UPDATE webhook_deliveries SET tenant_id = {named('two')} WHERE subscription_id = {_SHOP}"),
+    broken("E5", f"UPDATE webhook_subscriptions SET tenant_id = {named('two')} WHERE id = {_SHOP}"),
+    broken("E5", f"UPDATE events SET tenant_id = {named('two')} WHERE id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET event_type = 'pix.other' WHERE event_id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET position = 0 WHERE event_id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET event_id = gen_random_uuid() WHERE subscription_id = {_DEAD}"),
     Corruption(
         "V1",
         [_ANY_PAYMENT, f"UPDATE pix_payments SET status = 'PENDING' WHERE id = {named('never sent')}"],
@@ -438,6 +501,11 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     Corruption("V1", [_ANY_ACCOUNT, f"UPDATE accounts SET status = 'PENDING' WHERE id = {PAYER}"], at_rest=True),
     Corruption("V1", [_ANY_KEY, f"UPDATE pix_keys SET stage = 'REMOVING' WHERE id = {named('left')}"], at_rest=True),
+    Corruption(
+        "V1",
+        [f"UPDATE pix_qrcodes SET expires_at = now() - interval '1 hour' WHERE id = {named('unpaid')}"],
+        at_rest=True,
+    ),
     Corruption("V1", [f"UPDATE kyc_files SET status = 'PENDING' WHERE account_id = {PAYER}"], at_rest=True),
     Corruption(
         "V2",

@@ -1,4 +1,4 @@
-"""A, I, E, T, O and V: accounts, stored answers, news, tenants and promises agree with what they are about."""
+"""A, I, S, E, T, O and V: accounts, stored answers, news, tenants and promises agree with what they are about."""
 
 from lastro.checker.invariants import Invariant
 
@@ -51,6 +51,7 @@ WITH answer AS MATERIALIZED (
                 WHEN operation LIKE '%/pix/qrcode' THEN 'pix-qrcode'
                 WHEN operation LIKE '%/transfers/internal' THEN 'internal-transfers'
                 WHEN operation LIKE '%/kyc' THEN 'kyc'
+                WHEN operation LIKE '%/webhook-subscriptions%' THEN 'webhook-subscriptions'
                 ELSE 'accounts' END AS type
       FROM idempotency
      WHERE operation LIKE 'POST %/pix/payments'
@@ -58,6 +59,7 @@ WITH answer AS MATERIALIZED (
         OR operation ~ '/pix/keys(/[{]key_id[}]/confirm)?$'
         OR operation LIKE '%/pix/qrcode'
         OR operation LIKE '%/transfers/internal'
+        OR operation ~ '/webhook-subscriptions(/[{]subscription_id[}]/(pause|resume|rotate-secret))?$'
         OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock|kyc))?)?$'
 )
 SELECT answer.operation || ' ' || answer.key
@@ -76,14 +78,23 @@ SELECT answer.operation || ' ' || answer.key
                             AND code.tenant_id = answer.tenant_id
   LEFT JOIN internal_transfers moved ON answer.type = 'internal-transfers' AND moved.id::text = answer.words[10]
                                     AND moved.tenant_id = answer.tenant_id
+  LEFT JOIN webhook_subscriptions hook ON answer.type = 'webhook-subscriptions' AND hook.id::text = answer.words[10]
+                                      AND hook.tenant_id = answer.tenant_id
  WHERE (words[2], words[4], words[6], words[8]) IS DISTINCT FROM ('data', 'type', answer.type, 'id')
-    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id, moved.id) IS NULL
+    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id, moved.id, hook.id) IS NULL
 UNION ALL
 SELECT words[10] || ' was created under two keys'
   FROM answer
  WHERE words[10] IS NOT NULL
-   AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|transfers/internal|accounts)$'
+   AND operation ~ ('^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|transfers/internal|accounts'
+                    || '|webhook-subscriptions)$')
  GROUP BY words[10] HAVING count(*) > 1
+"""
+
+_SECRETS_TOLD = """
+SELECT operation || ' ' || key
+  FROM idempotency
+ WHERE operation LIKE '%/webhook-subscriptions%' AND position(convert_to('whsec_', 'UTF8') IN body) > 0
 """
 
 _NEWS = """
@@ -98,7 +109,9 @@ WITH told AS (
            count(*) FILTER (WHERE type = 'pix.refund.failed') AS not_refunded,
            count(*) FILTER (WHERE type = 'transfer.internal.completed') AS transferred,
            count(*) FILTER (WHERE type = 'pix.qrcode.paid') AS code_paid,
-           count(*) FILTER (WHERE type = 'pix.key.activated') AS key_activated,
+           count(*) FILTER (WHERE type = 'pix.refund.received') AS given_back,
+           count(*) FILTER (WHERE type = 'pix.qrcode.expired') AS code_expired,
+           count(*) FILTER (WHERE type = 'pix.key.registered') AS key_registered,
            count(*) FILTER (WHERE type = 'pix.key.refused') AS key_refused,
            count(*) FILTER (WHERE type = 'pix.key.removed') AS key_removed,
            count(*) FILTER (WHERE type = 'account.activated') AS activated,
@@ -120,8 +133,19 @@ WITH told AS (
            CASE WHEN status = 'CLOSED' AND account_number IS NULL THEN 'WITHDRAWN' ELSE status END
       FROM accounts
      UNION ALL
-    SELECT account_id, id, tenant_id::text, 'pix.qrcode', CASE WHEN paid_at IS NULL THEN 'UNPAID' ELSE 'PAID' END
+    SELECT account_id, id, tenant_id::text, 'pix.qrcode',
+           CASE WHEN paid_at IS NOT NULL THEN 'PAID' WHEN expired_at IS NOT NULL THEN 'EXPIRED' ELSE 'UNPAID' END
       FROM pix_qrcodes
+     UNION ALL
+    SELECT back.account_id, back.reference, payer.tenant_id::text, 'pix.return', 'CREDITED'
+      FROM (SELECT account_id, reference FROM inbox WHERE kind = 'RETURN' AND rejected_with IS NULL
+             UNION ALL
+            SELECT transfer.payment_account_id, refund.id
+              FROM pix_refunds refund
+              JOIN pix_transfers transfer ON transfer.account_id = refund.account_id
+                                         AND transfer.id = refund.transfer_id
+             WHERE refund.status = 'COMPLETED' AND transfer.payment_id IS NOT NULL) back
+      JOIN accounts payer ON payer.id = back.account_id
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.key',
            CASE WHEN stage = 'ACTIVE' THEN 'ACTIVE' WHEN activated_at IS NOT NULL THEN 'REMOVED'
@@ -148,10 +172,12 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
        WHEN 'transfer.internal COMPLETED' THEN (times, transferred) IS DISTINCT FROM (1, 1)
        WHEN 'pix.qrcode UNPAID' THEN told.times IS NOT NULL
        WHEN 'pix.qrcode PAID' THEN (times, code_paid) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.qrcode EXPIRED' THEN (times, code_expired) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.return CREDITED' THEN (times, given_back) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key UNHEARD OF' THEN told.times IS NOT NULL
-       WHEN 'pix.key ACTIVE' THEN (times, key_activated) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.key ACTIVE' THEN (times, key_registered) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key REFUSED' THEN (times, key_refused) IS DISTINCT FROM (1, 1)
-       WHEN 'pix.key REMOVED' THEN (times, key_activated, key_removed) IS DISTINCT FROM (2, 1, 1)
+       WHEN 'pix.key REMOVED' THEN (times, key_registered, key_removed) IS DISTINCT FROM (2, 1, 1)
        WHEN 'account PENDING' THEN told.times IS NOT NULL
        WHEN 'account ACTIVE' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 0, unblocked)
                                   OR times <> 1 + blocked + unblocked
@@ -281,6 +307,10 @@ SELECT 'account ' || account.id || ' is ' || account.status
  WHERE account.status = 'PENDING' AND file.approved_at IS NOT NULL
 UNION ALL
 SELECT 'kyc ' || id || ' is ' || status FROM kyc_files WHERE status = 'PENDING'
+UNION ALL
+SELECT 'code ' || id || ' expired and nobody said so'
+  FROM pix_qrcodes
+ WHERE transfer_id IS NULL AND expired_at IS NULL AND expires_at < clock_timestamp() - interval '5 minutes'
 """
 
 _OWED = "SELECT id || ' ' || topic || ' ' || reference FROM outbox"
@@ -293,9 +323,12 @@ INVARIANTS = (
     ),
     Invariant("A2", "The registers of open accounts and of account numbers hold what they must.", _REGISTERS),
     Invariant("I5", "Each stored answer names a resource of its tenant; none was created under two keys.", _ANSWERS),
+    Invariant("S3", "No stored answer tells the secret of a subscription.", _SECRETS_TOLD),
     Invariant("E1", "Each step that is news was announced exactly once, to its own tenant, and nothing else.", _NEWS),
     Invariant("T4", "Whatever belongs to an account belongs to the account's tenant and provider.", _TENANTS),
     Invariant("O1", "What is under way is promised exactly once, and nothing else is promised.", _PROMISES),
-    Invariant("V1", "At rest, nothing waits for us: no payment, account, key or document.", _UNDER_WAY, at_rest=True),
+    Invariant(
+        "V1", "At rest, nothing waits for us: no payment, account, key, document or charge.", _UNDER_WAY, at_rest=True
+    ),
     Invariant("V2", "At rest, nothing is promised any more.", _OWED, at_rest=True),
 )

@@ -18,7 +18,8 @@ SELECT 'there is no role lastro_app' WHERE NOT EXISTS (SELECT FROM pg_roles WHER
 UNION ALL
 SELECT verb || ' ' || name
   FROM pg_roles role
- CROSS JOIN unnest(ARRAY['movements', 'events', 'inbox', 'idempotency', 'internal_transfers']) AS name
+ CROSS JOIN unnest(ARRAY['movements', 'events', 'event_feed', 'webhook_attempts', 'inbox', 'idempotency',
+                         'internal_transfers']) AS name
  CROSS JOIN unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS verb
  WHERE role.rolname = 'lastro_app'
    AND (has_table_privilege(role.oid, name, verb)

@@ -9,7 +9,21 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import access, bank, directory, keys, kyc, money, network, pix, qrcodes, refunds, totals, transfers
+from lastro.checker import (
+    access,
+    bank,
+    directory,
+    keys,
+    kyc,
+    money,
+    network,
+    news,
+    pix,
+    qrcodes,
+    refunds,
+    totals,
+    transfers,
+)
 from lastro.checker.invariants import Invariant
 
 EVERY: tuple[Invariant, ...] = (
@@ -21,6 +35,7 @@ EVERY: tuple[Invariant, ...] = (
     *qrcodes.INVARIANTS,
     *bank.INVARIANTS,
     *access.INVARIANTS,
+    *news.INVARIANTS,
     *kyc.INVARIANTS,
     *totals.INVARIANTS,
 )

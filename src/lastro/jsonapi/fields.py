@@ -29,6 +29,10 @@ _AMOUNT_SHAPE = Text(
     "Must be a number of reais, greater than zero, with at most two decimals.",
 )
 _DATE_SHAPE = Text("Deve ser uma data no formato AAAA-MM-DD.", "Must be a date such as 2026-01-31.")
+_MOMENT_SHAPE = Text(
+    "Deve ser um instante RFC 3339 com fuso, como 2026-01-31T10:30:00Z.",
+    "Must be an RFC 3339 time with an offset, such as 2026-01-31T10:30:00Z.",
+)
 _CONTROL = Text(
     "Não pode conter quebras de linha nem caracteres de controle.",
     "May not contain line breaks or control characters.",
@@ -151,6 +155,28 @@ def _read_date(value: Any) -> date:
 
 Day = Annotated[date, BeforeValidator(_read_date)]
 """A calendar day in São Paulo."""
+
+
+def _read_moment(value: Any) -> datetime:
+    """RFC 3339 with its offset: a time without one is nobody's."""
+    shape = r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+    if not isinstance(value, str) or not re.fullmatch(shape, value):
+        raise Invalid(_MOMENT_SHAPE)
+    try:
+        moment = datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Invalid(_MOMENT_SHAPE) from error
+    if moment.year > 9998:  # noqa: PLR2004 - a moment later must exist
+        raise Invalid(_MOMENT_SHAPE)
+    return max(moment, _EPOCH)
+
+
+Moment = Annotated[
+    datetime,
+    PlainValidator(_read_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2024-01-15T10:30:00Z"]}),
+]
+"""A moment that a client names, in UTC; what lies before 1970 is 1970."""
 
 
 def start_of(day: date) -> datetime:

@@ -178,7 +178,7 @@ async def test_while_the_directory_is_silent_the_key_stays_pending_and_is_asked_
 
     assert (await key(shop, key_id)).stage is KeyStage.ACTIVE
     assert len(set(directory.asked)) == 1
-    assert await told(shop, key_id) == ["pix.key.activated"]
+    assert await told(shop, key_id) == ["pix.key.registered"]
     assert await owed(shop, key_id) == []
 
 
@@ -288,7 +288,7 @@ async def test_two_workers_at_once_register_once(shop: Shop, directory: Director
     assert done == [[]] * 4
     assert len(directory.registered) == 1
     assert (await key(shop, key_id)).version == 2
-    assert await told(shop, key_id) == ["pix.key.activated"]
+    assert await told(shop, key_id) == ["pix.key.registered"]
 
 
 @pytest.mark.parametrize("way", ["delete", "close"])

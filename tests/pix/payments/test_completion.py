@@ -18,7 +18,7 @@ from lastro.pix.payments.conclusion import Verdict
 from lastro.pix.payments.order import ReadyOrder
 from lastro.pix.payments.underway import Underway
 from lastro.providers.protocol import Instruction, Outcome, Rejected, Settled
-from lastro.webhooks.announce import VERSION, EventBody
+from lastro.webhooks.announce import EventBody
 from lastro.worker import Worker
 from pix.payments.test_acceptance import Shop
 from pix.payments.test_settlement import Scripted, alerts, claim, network, payment, shop
@@ -86,7 +86,7 @@ async def test_its_news_says_what_the_resource_says_byte_for_byte(shop: Shop, de
 
     now = await payment(shop, order.id)
     ((body, at),) = await rows(shop, "SELECT body, created_at FROM events WHERE resource_id = :id", id=order.id)
-    told = EventBody(type="pix.payment.completed", timestamp=at, version=VERSION, data=resources.resource(now))
+    told = EventBody(type="pix.payment.completed", timestamp=at, version=now.version, data=resources.resource(now))
     assert body == told.model_dump_json(by_alias=True).encode()
     assert now.completed_at == now.updated_at == at
 

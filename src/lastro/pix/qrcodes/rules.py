@@ -56,11 +56,12 @@ def unreadable(text: Text) -> InvalidQrCode:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a dynamic code asks for, and whether it got it."""
+    """What a dynamic code asks for, whether it got it, and whether it was told as expired."""
 
     amount: Money
     expires_at: datetime
     paid: bool
+    over: bool = False
 
 
 def refusal(charge: Charge, amount: Money, now: datetime) -> str | None:
@@ -70,6 +71,6 @@ def refusal(charge: Charge, amount: Money, now: datetime) -> str | None:
     """
     if charge.paid:
         return PAID_BEFORE
-    if now >= charge.expires_at:
+    if charge.over or now >= charge.expires_at:
         return EXPIRED
     return OTHER_AMOUNT if amount != charge.amount else None

@@ -159,7 +159,7 @@ def _parameters(
         "refusals": [judgement.refusals.get(each.id) for each in wanted],
         "event_ids": [new_id(now) for _ in wanted],
         "events": [
-            None if each.id in judgement.refusals else frozen(RECEIVED, resources.credited(each), now=now)
+            None if each.id in judgement.refusals else frozen(RECEIVED, resources.credited(each), version=1, now=now)
             for each in wanted
         ],
         "charge_ids": [charge and charge.id for charge in paid],
