@@ -229,8 +229,22 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     code = await code_of(tenant, asked.id, asked.attributes["keyValue"])
     proof = {"data": {"type": "pix-keys", "attributes": {"code": code}}}
     await caller.call("POST", "/pix/keys/{key_id}/confirm", asked.id, body=proof)
+    await _manages_providers(caller)
 
     assert caller.successes == set(OPERATIONS), "call the new route here too"
+
+
+async def _manages_providers(caller: Caller) -> None:
+    bank = {"name": "Banco", "code": "b-2", "ispb": "60701190", "metadata": {"a": 1}}
+    made = await caller.call("POST", "/providers", body={"data": {"type": "providers", "attributes": bank}})
+    await caller.call("GET", "/providers", query="?filter[status]=ACTIVE")
+    await caller.call("GET", "/providers/{provider_id}", made.id)
+    change = {"data": {"type": "providers", "attributes": {"settings": {"strictDocuments": False}}}}
+    await caller.call("PATCH", "/providers/{provider_id}", made.id, body=change)
+    await caller.call("POST", "/providers/{provider_id}/test", made.id)
+    await caller.call("DELETE", "/providers/{provider_id}", made.id)
+    (own,) = (await caller.call("GET", "/providers")).data
+    await caller.call("POST", "/providers/{provider_id}/set-default", own["id"])
 
 
 @every_operation

@@ -266,6 +266,17 @@ async def test_credentials_are_sealed_and_never_shown(
     assert SECRET.encode() not in stored
 
 
+async def test_an_adapter_that_keeps_no_common_book_makes_each_provider_a_house(
+    world: World, tenant: Tenant, vault: Vault
+) -> None:
+    apart = await tenant.post("/providers", "providers", guarded())
+    common = await add(tenant)
+
+    assert vault.asked
+    assert (await row_of(world, apart.id)).house == apart.id
+    assert (await row_of(world, common.id)).house == "60701190"
+
+
 async def test_an_adapter_says_which_credentials_it_needs_and_knows(tenant: Tenant, vault: Vault) -> None:
     lacking = await tenant.post("/providers", "providers", guarded(credentials=None))
     assert (lacking.status, lacking.pointers) == (400, ["/data/attributes/credentials/apiKey"])
