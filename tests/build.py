@@ -11,7 +11,8 @@ from uuid import UUID
 
 import httpx
 
-from lastro.auth import service as auth
+from lastro.access import tokens
+from lastro.auth.binding import UNBOUND, Binding, Rights
 from lastro.auth.permissions import Permission
 from lastro.bank import Bank
 from lastro.providers.directory import Adapter
@@ -117,21 +118,11 @@ class Tenant:
     provider_id: UUID
     token: str = field(default="", repr=False)
 
-    async def new_token(self, *permissions: Permission, days: int = 1) -> str:
-        """A token with exactly these permissions."""
-        now = datetime.now(UTC)
-        async with self.world.bank.db.transaction() as tx:
-            token = await auth.create(
-                tx,
-                tenant_id=self.id,
-                name="test",
-                permissions=permissions,
-                expires_at=now + timedelta(days=days),
-                environment="test",
-                pepper=self.world.settings.token_pepper.get_secret_value().encode(),
-                now=now,
-            )
-        return token.text
+    async def new_token(self, *permissions: Permission, days: int = 1, binding: Binding = UNBOUND) -> str:
+        """A token with exactly these permissions, within this binding."""
+        rights = Rights(frozenset(map(str, permissions)), binding)
+        expires_at = datetime.now(UTC) + timedelta(days=days)
+        return await tokens.issue(self.world.bank, self.id, "test", rights, expires_at=expires_at)
 
     async def call(
         self,

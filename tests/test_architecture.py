@@ -37,6 +37,7 @@ KEYED_BY_VALUE = {
     "idempotency",
     "open_accounts",
     "account_numbers",
+    "api_clients",
     "api_tokens",
     "key_holders",
     "lookup_budgets",

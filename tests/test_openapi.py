@@ -98,10 +98,13 @@ def test_an_operation_says_what_it_does_and_what_it_demands(description: Any, me
 
     assert operation["summary"]
     assert operation["tags"]
-    assert operation["security"] == [{"bearer": []}]
     permission = re.fullmatch(r"Permissão: `(BAAS_[A-Z_]+)`\.", operation["description"])
     assert permission is not None
     assert permission[1] in set(Permission)
+    assert operation["security"] == [{"bearer": []}, {"oauth": [permission[1]]}]
+    flow = description["components"]["securitySchemes"]["oauth"]["flows"]["clientCredentials"]
+    assert flow["tokenUrl"] == "/oauth/token"
+    assert set(flow["scopes"]) == set(Permission)
 
 
 @every_operation
@@ -230,6 +233,7 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     proof = {"data": {"type": "pix-keys", "attributes": {"code": code}}}
     await caller.call("POST", "/pix/keys/{key_id}/confirm", asked.id, body=proof)
     await _manages_providers(caller)
+    await who_may(caller, account)
 
     assert caller.successes == set(OPERATIONS), "call the new route here too"
 
@@ -245,6 +249,26 @@ async def _manages_providers(caller: Caller) -> None:
     await caller.call("DELETE", "/providers/{provider_id}", made.id)
     (own,) = (await caller.call("GET", "/providers")).data
     await caller.call("POST", "/providers/{provider_id}/set-default", own["id"])
+
+
+async def who_may(caller: Caller, account: Account) -> None:
+    """Clients, tokens, and the tenant behind them."""
+    bounds = {"accountIds": [account.id], "networks": ["10.0.0.0/8"], "maxAmountPerPayment": 0.29, "maxAmountPerDay": 1}
+    named = {"name": "Loja", "permissions": ["BAAS_PIX_READ"]}
+    for more in ({}, bounds):
+        client = await caller.call("POST", "/clients", body={"data": {"type": "clients", "attributes": named | more}})
+        token = await caller.call("POST", "/tokens", body={"data": {"type": "tokens", "attributes": named | more}})
+    await caller.call("GET", "/clients")
+    await caller.call("GET", "/clients/{client_id}", client.id)
+    change = {"data": {"type": "clients", "id": client.id, "attributes": {"networks": None, "maxAmountPerDay": 0.57}}}
+    await caller.call("PATCH", "/clients/{client_id}", client.id, body=change)
+    await caller.call("POST", "/clients/{client_id}/rotate-secret", client.id)
+    await caller.call("DELETE", "/clients/{client_id}", client.id)
+    await caller.call("DELETE", "/tokens/{token_id}", token.id)
+    await caller.call("GET", "/tokens")
+    await caller.call("GET", "/tenant")
+    main = {"data": {"type": "tenants", "attributes": {"mainAccountId": account.id}}}
+    await caller.call("PATCH", "/tenant", body=main)
 
 
 @every_operation

@@ -1,12 +1,15 @@
-"""Who may do what, generated from the routes: every route with every permission, every id with a stranger's."""
+"""Who may do what, generated from the routes: every route with every permission, every id with one that is not his.
+
+What is not his is another tenant's, or, for a token that is bound to accounts, of another account of the same tenant.
+"""
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,8 +18,10 @@ from starlette.routing import Route
 
 from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World, a_cnpj, until
 from lastro.app import ROUTERS, api_routes, create_app
+from lastro.auth.binding import Binding
 from lastro.auth.permissions import Permission
 from lastro.http import ApiRoute
+from lastro.pix.keys import possession
 
 # Every route of the API and what it demands. A route that does not stand here has not been thought about.
 PROMISED = {
@@ -47,6 +52,17 @@ PROMISED = {
     "POST /pix/qrcode": "BAAS_PIX_QRCODE_CREATE",
     "GET /pix/qrcode/:id": "BAAS_PIX_QRCODE_READ",
     "POST /pix/qr-codes/decode": "BAAS_PIX_QRCODE_READ",
+    "POST /clients": "BAAS_CLIENTS_CREATE",
+    "GET /clients": "BAAS_CLIENTS_READ",
+    "GET /clients/:id": "BAAS_CLIENTS_READ",
+    "PATCH /clients/:id": "BAAS_CLIENTS_UPDATE",
+    "POST /clients/:id/rotate-secret": "BAAS_CLIENTS_UPDATE",
+    "DELETE /clients/:id": "BAAS_CLIENTS_DELETE",
+    "POST /tokens": "BAAS_TOKENS_CREATE",
+    "GET /tokens": "BAAS_TOKENS_READ",
+    "DELETE /tokens/:id": "BAAS_TOKENS_DELETE",
+    "GET /tenant": "BAAS_TENANT_READ",
+    "PATCH /tenant": "BAAS_TENANT_UPDATE",
     "POST /providers": "BAAS_PROVIDERS_CREATE",
     "GET /providers": "BAAS_PROVIDERS_READ",
     "GET /providers/:id": "BAAS_PROVIDERS_READ",
@@ -54,6 +70,10 @@ PROMISED = {
     "DELETE /providers/:id": "BAAS_PROVIDERS_DELETE",
     "POST /providers/:id/test": "BAAS_PROVIDERS_UPDATE",
     "POST /providers/:id/set-default": "BAAS_PROVIDERS_UPDATE",
+}
+# What belongs to the tenant as a whole: 403 for a token that is bound to accounts.
+WHOLE_TENANT = {"POST /accounts", "GET /tenant", "PATCH /tenant"} | {
+    name for name in PROMISED if name.partition(" ")[2].startswith("/providers")
 }
 # What needs no token, and why that is all right.
 OPEN = {
@@ -63,6 +83,8 @@ OPEN = {
     "/health/live": "says one word",
     "/health/ready": "says a few",
     "/metrics": "figures of no tenant",
+    "/oauth/token": "takes a client's id and secret",
+    "/oauth/revoke": "the same",
     "/network/{provider_id}/notifications": "authenticated by its signature",
     "/qr/v2/{token}": "a charge under an address that only its code tells, for the payer's bank",
     "/.well-known/jwks.json": "the public key that proves those charges ours",
@@ -239,16 +261,20 @@ async def test_a_route_opens_to_its_permission_and_to_no_other(call: Call, keyri
 
 @dataclass
 class Household:
-    """A tenant's account, a payment that it sent, a transfer received and partly given back, a key and a code."""
+    """An account, a payment that it sent, a transfer received and partly given back, a key, a code; who uses it."""
 
     tenant: Tenant
     account: Account
     ids: dict[str, str]
     texts: dict[str, str]
+    token: str = ""
 
     async def seen(self) -> Any:
         """Everything that the tenant can see of itself."""
-        lists = ("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys", "/providers")
+        lists = (
+            *("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys"),
+            *("/clients", "/tokens", "/providers"),
+        )
         return [(await self.tenant.get(path)).data for path in lists]
 
 
@@ -256,7 +282,7 @@ async def household(tenant: Tenant) -> Household:
     account = await tenant.account(available="10.00")
     payment = await account.pays(1.00)
     paid = await account.payment_becomes(payment.id, "COMPLETED")
-    (transfer,) = (await tenant.get("/pix/transfers")).data
+    (transfer,) = (await tenant.get(f"/pix/transfers?filter[accountId]={account.id}")).data
     refund = await tenant.post(f"/pix/transfers/{transfer['id']}/refund", "pix-refunds", {"amount": 1.00})
 
     async def given_back() -> bool:
@@ -265,6 +291,9 @@ async def household(tenant: Tenant) -> Household:
     await until(given_back)
     key = await tenant.post("/pix/keys", "pix-keys", {"accountId": account.id, "keyType": "EVP"})
     code = await tenant.post("/pix/qrcode", "pix-qrcode", {"accountId": account.id, "type": "STATIC"})
+    access = {"name": "loja", "permissions": ["BAAS_PIX_READ"], "accountIds": [account.id]}
+    client = await tenant.post("/clients", "clients", access)
+    token = await tenant.post("/tokens", "tokens", access)
     return Household(
         tenant,
         account,
@@ -278,6 +307,9 @@ async def household(tenant: Tenant) -> Household:
             "refund_id": refund.id,
             "key_id": key.id,
             "qrcode_id": code.id,
+            "client_id": client.id,
+            "token_id": token.id,
+            "mainAccountId": account.id,
             "provider_id": str(tenant.provider_id),
             "providerId": str(tenant.provider_id),
             "filter[providerId]": str(tenant.provider_id),
@@ -289,6 +321,7 @@ async def household(tenant: Tenant) -> Household:
             "refunds": refund.attributes["e2eId"],
             "filter[externalRef]": paid["externalRef"],
         },
+        token=tenant.token,
     )
 
 
@@ -300,6 +333,23 @@ async def own(world: World) -> Household:
 @pytest.fixture(scope="session")
 async def theirs(world: World) -> Household:
     return await household(await world.tenant("theirs"))
+
+
+@pytest.fixture(scope="session")
+async def bound(world: World) -> tuple[Household, Household]:
+    """Two accounts of one tenant: one with a token that reaches it alone, and the other."""
+    tenant = await world.tenant("bound")
+    mine, other = await household(tenant), await household(tenant)
+    binding = Binding(accounts=frozenset({UUID(mine.account.id)}))
+    return replace(mine, token=await tenant.new_token(*Permission, binding=binding)), other
+
+
+@pytest.fixture(scope="session", params=["of another tenant", "outside of the binding"])
+async def pair(
+    request: pytest.FixtureRequest, own: Household, theirs: Household, bound: tuple[Household, Household]
+) -> tuple[Household, Household]:
+    """Who asks, and whose things he must not tell from nobody's."""
+    return bound if request.param == "outside of the binding" else (own, theirs)
 
 
 def sample(call: Call, own: Household) -> Any:
@@ -318,7 +368,12 @@ def sample(call: Call, own: Household) -> Any:
         "keyType": "EMAIL",
         "keyValue": f"{uuid4().hex}@empresa.example",
         "code": "123456",
+        "permissions": ["BAAS_PIX_READ"],
+        "accountIds": [own.account.id],
+        "networks": ["127.0.0.0/8"],
         "accountTypes": ["CHECKING"],
+        "ispb": "00000000",
+        "credentials": {},
     }
 
     def made(name: str, node: Any) -> Any:
@@ -357,8 +412,13 @@ def nobodys() -> str:
     return str(uuid4())
 
 
-async def probed(call: Call, own: Household, path: str, body: Any) -> Answered:
-    return await own.tenant.call(call.method, path, body)
+async def probed(call: Call, own: Household, path: str, body: Any = None) -> Answered:
+    return await own.tenant.call(call.method, path, body, token=own.token)
+
+
+def refused(call: Call, own: Household) -> int:
+    """How an id is answered that is not his."""
+    return 403 if own.token != own.tenant.token and call.name in WHOLE_TENANT else 404
 
 
 @pytest.mark.parametrize(
@@ -366,9 +426,10 @@ async def probed(call: Call, own: Household, path: str, body: Any) -> Answered:
     [(call, name) for call in CALLS for name in call.path_ids],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-async def test_a_strangers_id_in_the_path_is_nobodys_id(
-    call: Call, name: str, own: Household, theirs: Household
+async def test_an_id_in_the_path_that_is_not_his_is_nobodys_id(
+    call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
+    own, theirs = pair
     before = await theirs.seen()
     answers = []
     for each in (theirs.ids[name], nobodys()):
@@ -376,7 +437,7 @@ async def test_a_strangers_id_in_the_path_is_nobodys_id(
         answers.append(told(await probed(call, own, path, sample(call, own)), each))
 
     assert answers[0] == answers[1]
-    assert answers[0][0] == 404
+    assert answers[0][0] == refused(call, own)
     assert await theirs.seen() == before
 
 
@@ -385,9 +446,10 @@ async def test_a_strangers_id_in_the_path_is_nobodys_id(
     [(call, name) for call in CALLS for name in call.body_ids],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-async def test_a_strangers_id_in_the_body_is_nobodys_id(
-    call: Call, name: str, own: Household, theirs: Household
+async def test_an_id_in_the_body_that_is_not_his_is_nobodys_id(
+    call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
+    own, theirs = pair
     before = await theirs.seen()
     answers = []
     for each in (theirs.ids[name], nobodys()):
@@ -396,7 +458,7 @@ async def test_a_strangers_id_in_the_body_is_nobodys_id(
         answers.append(told(await probed(call, own, call.path.format(**own.ids), body), each))
 
     assert answers[0] == answers[1]
-    assert answers[0][0] == 404
+    assert answers[0][0] == refused(call, own)
     assert await theirs.seen() == before
 
 
@@ -405,13 +467,19 @@ async def test_a_strangers_id_in_the_body_is_nobodys_id(
     [(call, name) for call in CALLS for name, schema in call.parameters.items() if is_id(schema)],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-async def test_a_strangers_id_in_a_filter_is_nobodys_id(
-    call: Call, name: str, own: Household, theirs: Household
+async def test_an_id_in_a_filter_that_is_not_his_is_nobodys_id(
+    call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
+    own, theirs = pair
+    if theirs.ids[name] == own.ids[name] != "see below":
+        return  # the provider of both accounts
+    if refused(call, own) == 403:
+        return  # no list of his at all
     answers = []
-    listed = (await theirs.tenant.get(call.path.format(**theirs.ids))).data[0]["id"]
-    for each in (listed if name == "page[after]" else theirs.ids[name], nobodys()):
-        answered = await own.tenant.get(f"{call.path.format(**own.ids)}?{name}={each}")
+    listed = {each["id"] for each in (await theirs.tenant.get(call.path.format(**theirs.ids))).data}
+    listed -= {each["id"] for each in (await probed(call, own, call.path.format(**own.ids))).data}
+    for each in (min(listed) if name == "page[after]" else theirs.ids[name], nobodys()):
+        answered = await probed(call, own, f"{call.path.format(**own.ids)}?{name}={each}")
         answers.append(told(answered, each))
 
     assert answers[0] == answers[1]
@@ -429,27 +497,132 @@ async def test_a_strangers_id_in_a_filter_is_nobodys_id(
     ],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-async def test_a_strangers_reference_in_a_filter_finds_nothing(
-    call: Call, name: str, own: Household, theirs: Household
+async def test_a_reference_in_a_filter_that_is_not_his_finds_nothing(
+    call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
+    own, theirs = pair
     value = theirs.texts.get(name, theirs.texts[call.path.rsplit("/", 1)[-1]])
 
     today = datetime.now(ZoneInfo("America/Sao_Paulo")).date()
     days = f"&filter[dateFrom]={today - timedelta(days=1)}&filter[dateTo]={today}" if "externalRef" in name else ""
-    answered = await own.tenant.get(f"{call.path}?{name}={value}{days}")
+    answered = await probed(call, own, f"{call.path}?{name}={value}{days}")
 
     assert answered.status == 200
     assert answered.data == []
     assert answered.body["meta"]["totalItems"] == 0
 
 
-@pytest.mark.parametrize("call", [call for call in CALLS if call.method == "GET" and not call.path_ids])
+LISTS = [call for call in CALLS if "page[after]" in call.parameters]
+every_list = pytest.mark.parametrize("call", [each for each in LISTS if not each.path_ids], ids=lambda call: call.name)
+
+
+@every_list
 async def test_a_list_holds_nothing_of_a_stranger(call: Call, own: Household, theirs: Household) -> None:
     mine, other = await own.tenant.get(call.path), await theirs.tenant.get(call.path)
 
     assert mine.data
     assert not {each["id"] for each in mine.data} & {each["id"] for each in other.data}
     assert mine.body["meta"]["totalItems"] == len(mine.data)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [each for each in LISTS if not each.path_ids and each.name not in WHOLE_TENANT],
+    ids=lambda call: call.name,
+)
+async def test_a_bound_token_sees_and_counts_what_is_its_accounts(
+    call: Call, bound: tuple[Household, Household]
+) -> None:
+    own, other = bound
+    kind = {"accounts": "account_id", "payments": "payment_id", "transfers": "transfer_id", "refunds": "refund_id"}
+    name = kind.get(call.path.rsplit("/", 1)[-1], f"{call.path.rsplit('/', 1)[-1].removesuffix('s')}_id")
+
+    seen = await probed(call, own, call.path)
+    everything = await own.tenant.get(call.path)
+
+    others = {each["id"] for each in seen.data if each["attributes"].get("accountIds") != [own.account.id]}
+    assert others == {own.ids[name]} - {own.ids["client_id"], own.ids["token_id"]}
+    assert own.ids[name] in {each["id"] for each in seen.data}
+    assert seen.body["meta"]["totalItems"] == len(seen.data)
+    assert {own.ids[name], other.ids[name]} <= {each["id"] for each in everything.data}
+    assert everything.body["meta"]["totalItems"] >= 2
+    if "filter[accountId]" in call.parameters:
+        for account, total in ((own.account, 1), (other.account, 0)):
+            told = await probed(call, own, f"{call.path}?filter[accountId]={account.id}")
+            assert told.body["meta"]["totalItems"] == total == len(told.data)
+    if "filter[status]" in call.parameters:
+        for status in {each["attributes"]["status"] for each in everything.data}:
+            told = await probed(call, own, f"{call.path}?filter[status]={status}")
+            assert told.body["meta"]["totalItems"] == len(told.data) <= 1
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.name in WHOLE_TENANT], ids=lambda call: call.name)
+async def test_what_belongs_to_the_tenant_is_forbidden_to_a_bound_token(
+    call: Call, bound: tuple[Household, Household]
+) -> None:
+    own, _ = bound
+
+    refused = await probed(call, own, call.path.format(**own.ids), sample(call, own))
+
+    assert refused.status == 403
+    assert "contas" in refused.body["message"]
+
+
+async def test_a_bound_token_asks_the_directory_for_its_account_and_not_for_the_tenant(
+    bound: tuple[Household, Household],
+) -> None:
+    own, _ = bound
+    key = {"keyType": "CPF", "keyValue": JOAO}
+
+    async def asked(**more: str) -> Answered:
+        return await own.tenant.post("/pix/keys/lookup", "pix-key-lookup", key | more, token=own.token)
+
+    assert (await asked()).status == 403
+    assert (await asked(accountId=own.account.id)).status == 200
+
+
+async def test_a_bound_token_never_gets_what_another_binding_was_answered(bound: tuple[Household, Household]) -> None:
+    own, other = bound
+    elsewhere = Binding(accounts=frozenset({UUID(other.account.id)}))
+    theirs = await own.tenant.new_token(*Permission, binding=elsewhere)
+    again = await own.tenant.new_token(*Permission, binding=Binding(accounts=frozenset({UUID(own.account.id)})))
+    code = {"type": "STATIC", "description": "a"}
+
+    async def made(account: Account, token: str, key: str) -> Answered:
+        attributes = code | {"accountId": account.id}
+        headers = {"idempotency-key": key}
+        return await own.tenant.post("/pix/qrcode", "pix-qrcode", attributes, token=token, headers=headers)
+
+    key = uuid4().hex
+    first = await made(other.account, own.tenant.token, key)
+    assert first.status == 201
+    # Neither the answer, nor a word that the key was used: not for the same question, not for one of its own.
+    assert (await made(other.account, own.token, key)).status == 404
+    mine = await made(own.account, own.token, key)
+    assert mine.status == 201
+    assert mine.id not in {first.id, (await made(other.account, theirs, key)).id}
+    repeated = await made(own.account, again, key)
+    assert repeated.response.headers["idempotency-replayed"] == "true"
+    assert repeated.response.content == mine.response.content
+
+
+async def test_a_bound_token_does_not_learn_that_an_address_is_a_neighbours_key(
+    bound: tuple[Household, Household],
+) -> None:
+    own, other = bound
+    address = f"{uuid4().hex}@empresa.example"
+    wanted = {"keyType": "EMAIL", "keyValue": address}
+    tenant = own.tenant
+    held = await tenant.post("/pix/keys", "pix-keys", wanted | {"accountId": other.account.id})
+    code = possession.code_of(UUID(held.id), tenant.world.bank.code_secret)
+    proven = await tenant.post(f"/pix/keys/{held.id}/confirm", "pix-keys", {"code": code})
+    assert proven.status in {200, 409}, proven.body  # 409: somebody typed it before us
+
+    asked = await tenant.post("/pix/keys", "pix-keys", wanted | {"accountId": own.account.id}, token=own.token)
+    unbound = await tenant.post("/pix/keys", "pix-keys", wanted | {"accountId": own.account.id})
+
+    assert (asked.status, asked.attributes["status"]) == (201, "PENDING")
+    assert unbound.status == 409
 
 
 async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Household) -> None:
@@ -460,6 +633,7 @@ async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Househo
         "/pix/refunds": "refund_id",
         "/pix/keys": "key_id",
         "/pix/qrcode": "qrcode_id",
+        "/clients": "client_id",
         "/providers": "provider_id",
     }
 

@@ -55,7 +55,6 @@ def upgrade() -> None:
         ("sealed_under_a_key", "(credentials IS NULL) = (credentials_key_id IS NULL)"),
     ):
         op.create_check_constraint(op.f(f"ck_providers_{name}"), "providers", condition)
-    op.execute("ALTER TABLE tenants ADD COLUMN IF NOT EXISTS default_provider_id uuid")
     op.create_foreign_key(
         op.f("fk_tenants_default_provider_id"), "tenants", "providers", ["default_provider_id"], ["id"]
     )
@@ -65,7 +64,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("REVOKE DELETE ON providers FROM lastro_app")
     op.drop_constraint(op.f("fk_tenants_default_provider_id"), "tenants", type_="foreignkey")
-    op.drop_column("tenants", "default_provider_id")
     for name in ("providertype", "providerstatus", "sealed_under_a_key"):
         op.drop_constraint(op.f(f"ck_providers_{name}"), "providers", type_="check")
     op.drop_constraint(op.f("uq_providers_tenant_id_code"), "providers", type_="unique")

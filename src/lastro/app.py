@@ -15,7 +15,10 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from lastro import logs, metrics, runtime
+from lastro.access.oauth import router as oauth
+from lastro.access.router import clients, tokens
 from lastro.accounts.router import router as accounts
+from lastro.auth.permissions import Permission
 from lastro.bank import Bank
 from lastro.errors import BankError, Internal, MethodNotAllowed, NotFound, Unavailable, Validation
 from lastro.gate import INTERNAL, Gate
@@ -34,10 +37,24 @@ from lastro.providers.directory import Adapter
 from lastro.settings import Settings
 from lastro.switchboard import Switchboard
 from lastro.tenants.providers.router import router as providers
+from lastro.tenants.router import router as tenant
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes, providers)
+ROUTERS = (
+    accounts,
+    kyc,
+    keys,
+    lookups,
+    payments,
+    transfers,
+    refunds,
+    qrcodes,
+    clients,
+    tokens,
+    tenant,
+    providers,
+)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 
@@ -65,7 +82,7 @@ def create_app(bank: Bank, *, docs: bool = False, checks: Checks | None = None) 
         telemetry=None,
     )
     app.state.bank = bank
-    for router in (*ROUTERS, inbound, locations):
+    for router in (*ROUTERS, oauth, inbound, locations):
         # Not `include_router`, which would put a second resolution of routes around each of ours.
         app.router.routes.extend(router.routes)
     _add_health(app, bank, checks)
@@ -207,12 +224,22 @@ def _described(app: FastAPI) -> dict[str, Any]:
         schema["components"].setdefault("securitySchemes", {})["bearer"] = {
             "type": "http",
             "scheme": "bearer",
-            "description": "Token opaco emitido por `lastro tokens create`.",
+            "description": "Token opaco de `POST /oauth/token`, de `POST /tokens` ou de `lastro tokens create`.",
+        }
+        schema["components"]["securitySchemes"]["oauth"] = {
+            "type": "oauth2",
+            "description": "client_id e client_secret de `POST /clients`; o token vale uma hora.",
+            "flows": {
+                "clientCredentials": {
+                    "tokenUrl": "/oauth/token",
+                    "scopes": {str(permission): permission.name for permission in Permission},
+                }
+            },
         }
         for route in api_routes(app):
             for method in route.methods or ():
                 operation = schema["paths"][route.path_format][method.lower()]
-                operation["security"] = [{"bearer": []}]
+                operation["security"] = [{"bearer": []}, {"oauth": [str(route.permission)]}]
                 operation["summary"] = operation.get("description", "").rstrip(".")
                 operation["description"] = f"Permissão: `{route.permission}`."
         app.openapi_schema = schema

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.auth.tokens import TokenBook
+from lastro.auth.tokens import Mint, TokenBook
 from lastro.clock import Clock
 from lastro.database import Database
 from lastro.egress import Egress
@@ -68,6 +68,7 @@ class Bank:
     db: Database
     clock: Clock
     tokens: TokenBook
+    mint: Mint
     providers: ProviderDirectory
     doorbell: Doorbell
     key_ring: KeyRing

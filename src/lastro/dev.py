@@ -252,6 +252,7 @@ Lastro is ready ({seconds:.1f} s).
   docs        {base}/docs
   simulator   {base}{MOUNTED_AT}/book
   token       {demo.TOKEN}
+  client      {demo.CLIENT} with the secret {demo.CLIENT_SECRET}, for {base}/oauth/token
 
 Send a first Pix:
 

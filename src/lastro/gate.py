@@ -23,11 +23,12 @@ from lastro.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from lastro.jsonapi.errors import JSON, JSON_API, STATUS, body_of, headers_of, wants_json_api
+from lastro.jsonapi.errors import JSON, JSON_API, OAUTH, STATUS, body_of, headers_of, wants_json_api
 from lastro.logs import logger
 from lastro.values.text import Text
 
 LARGEST_BODY = 65_536
+LARGEST_OAUTH_BODY = 8_192
 LARGEST_KYC_BODY = 24 * 1024 * 1024
 MOST_LARGE_BODIES = 8
 LARGEST_HEADERS = 16_384
@@ -41,7 +42,7 @@ _LOG = logger("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,20}")
 _KYC = re.compile(r"/baas/api/v1/accounts/[0-9A-Fa-f-]{36}/kyc")
-_WORK = ("/baas/", "/network/")  # each has its own places: no client keeps out what the network brings
+_WORK = ("/baas/", "/network/", OAUTH)  # each has its own places: no client keeps out what the network brings
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -83,7 +84,9 @@ class Allowance:
 
 
 def allowance_of(scope: Scope) -> Allowance:
-    """Documents are pictures, and come to one place; everything else is small."""
+    """Documents are pictures, and come to one place; everything else is small, and a client's credentials smaller."""
+    if scope["path"].startswith(OAUTH):
+        return Allowance(LARGEST_OAUTH_BODY, BODY_SECONDS, ANSWER_SECONDS)
     if scope["method"] == "POST" and _KYC.fullmatch(scope["path"]):
         return Allowance(LARGEST_KYC_BODY, KYC_SECONDS, KYC_SECONDS)
     return Allowance(LARGEST_BODY, BODY_SECONDS, ANSWER_SECONDS)
@@ -197,7 +200,7 @@ class _Passage:
         theirs = dict(headers)
         all_headers = [(name, value) for name, value in headers if name != b"content-type"]
         media_type = theirs.get(b"content-type")
-        if media_type == _JSON:
+        if media_type == _JSON and not self.scope["path"].startswith(OAUTH):
             media_type = _JSON_API if wants_json_api(self.said(b"accept")) else _JSON
             all_headers.append(_VARY)
         if media_type is not None:
@@ -210,13 +213,15 @@ class _Passage:
         """Answer with an error, unless an answer is under way."""
         if self._answered:
             return
+        path = self.scope["path"]
         body = body_of(
             error,
+            path=path,
             accept=self.said(b"accept"),
             accept_language=self.said(b"accept-language"),
             request_id=self.request_id,
         )
-        headers = {"content-type": JSON, "content-length": str(len(body)), **headers_of(error)}
+        headers = {"content-type": JSON, "content-length": str(len(body)), **headers_of(error, path=path)}
         if not self.is_read and not isinstance(error, UnsupportedMediaType):  # the rest of the body may never come
             headers["connection"] = "close"
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]

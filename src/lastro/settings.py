@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lastro.keyring import KeyRing
 from lastro.values.brcode import LONGEST_CITY, fold
+from lastro.values.network import parse_network
 
 
 def _for_asyncpg(url: str) -> str:
@@ -39,6 +40,13 @@ def _city(text: str) -> str:
     return text
 
 
+def _networks(text: str) -> str:
+    for each in text.split(","):
+        if each.strip():
+            parse_network(each.strip())
+    return text
+
+
 def _or_none(path: object) -> object:
     """An empty variable is an absent one, not the current directory."""
     return path or None
@@ -53,6 +61,7 @@ PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 PixLocation = Annotated[str, AfterValidator(_location)]
 City = Annotated[str, AfterValidator(_city)]
+Networks = Annotated[str, AfterValidator(_networks)]
 Keys = Annotated[SecretStr, AfterValidator(_a_ring)]
 
 
@@ -74,6 +83,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     metrics_port: int | None = Field(
         default=None, ge=1, le=65535, description="Port where `lastro worker` serves /metrics; nowhere by default."
+    )
+    trusted_proxies: Networks = Field(
+        default="", description="Networks, with commas, of proxies whose X-Forwarded-For is believed."
     )
     dict_category: Literal["A", "B", "C", "D", "E", "F", "G", "H"] = Field(
         default="B", description="The participant's category at the Central Bank, which says how much it may ask DICT."

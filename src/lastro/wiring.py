@@ -13,7 +13,8 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
-from lastro.auth.tokens import TokenBook
+from lastro.auth.origin import Proxies
+from lastro.auth.tokens import Mint, TokenBook
 from lastro.bank import Bank, Consequences, Publication
 from lastro.clock import Clock
 from lastro.database import Database
@@ -99,7 +100,8 @@ def build(
     bank = Bank(
         db=db,
         clock=clock or Clock(),
-        tokens=TokenBook(db, pepper, literal=literal_tokens),
+        tokens=TokenBook(db, pepper, literal=literal_tokens, proxies=Proxies.parse(settings.trusted_proxies)),
+        mint=Mint(settings.environment, pepper, literal=literal_tokens),
         providers=ProviderDirectory(db, {**_adapters(settings, client), **(adapters or {})}, key_ring),
         doorbell=Doorbell(db),
         key_ring=key_ring,

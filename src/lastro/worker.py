@@ -8,6 +8,7 @@ from itertools import groupby
 import asyncpg
 
 from lastro import metrics
+from lastro.access import grants
 from lastro.accounts import opening
 from lastro.accounts.service import OPEN
 from lastro.bank import Bank
@@ -44,6 +45,7 @@ HANDLERS: Mapping[str, Handler] = {
 BATCHES = 8
 POLL_SECONDS = 0.1
 LOOK_BACK_SECONDS = 5.0
+TIDY_SECONDS = 300.0
 FOLD_SECONDS = 5.0  # what was PROCESSING and is COMPLETED meanwhile costs one cell, not three
 
 _LOG = logger("worker")
@@ -87,6 +89,7 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._look_back(ear))
                 tasks.create_task(self._fold(ear))
+                tasks.create_task(self._tidy(ear))
                 tasks.create_task(self._keep_claiming(ear, tasks))
         except* Unavailable as group:
             raise group.exceptions[0] from group
@@ -176,6 +179,18 @@ class Worker:
             metrics.TALLY_PENDING.set(pending)
             if not done or pending < totals.FOLDED_AT_ONCE:
                 await self._rest(FOLD_SECONDS)
+
+    async def _tidy(self, ear: Ear) -> None:
+        """Forget the tokens of clients that are over since yesterday."""
+        while ear.alive and not self._stopping.is_set():
+            try:
+                async with self._bank.db.transaction() as tx:
+                    forgotten = await grants.forget_spent(tx)
+            except Exception as error:  # noqa: BLE001 - they open nothing: no payment may wait for that
+                _LOG.warning("not tidied", error=type(error).__name__)
+                forgotten = 0
+            if forgotten < grants.FORGOTTEN_AT_ONCE:
+                await self._rest(TIDY_SECONDS)
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -83,9 +83,16 @@ class Shelf:
 
     def every_question(self, kind: str) -> list[Counted]:
         days = [None, FIRST, FIRST + timedelta(days=1)]
+        some = frozenset(self.accounts[1:]) | {uuid4()}
+        bindings = [frozenset(), frozenset(self.accounts[:1]), some, frozenset({uuid4()})]
         return [
             Counted(kind, self.tenant_id, *each)
             for each in itertools.product([None, *self.accounts], [None, *STATUSES[kind]], days, days)
+        ] + [
+            Counted(kind, self.tenant_id, account_id, label, within=within)
+            for account_id in [None, *self.accounts]
+            for label in [None, *STATUSES[kind]]
+            for within in bindings
         ]
 
     async def total(self, kind: str = "pix_payments", account_id: UUID | None = None) -> int:
@@ -99,6 +106,7 @@ async def count(tx: AsyncSession, counted: Counted) -> int:
     conditions = {
         "tenant_id = :tenant": counted.tenant_id,
         "account_id = :account": counted.account_id,
+        "account_id = ANY(:within)": counted.within if counted.within is None else list(counted.within),
         "status = :label": counted.label,
         "created_at >= :first": counted.first_day and datetime.combine(counted.first_day, datetime.min.time(), zone),
         "created_at < :after": counted.last_day
@@ -106,7 +114,7 @@ async def count(tx: AsyncSession, counted: Counted) -> int:
     }
     given = {words: value for words, value in conditions.items() if value is not None}
     statement = text(f"SELECT count(*) FROM {counted.kind} WHERE {' AND '.join(given)}")
-    names = {words.partition(":")[2]: value for words, value in given.items()}
+    names = {words.partition(":")[2].rstrip(")"): value for words, value in given.items()}
     return int((await tx.execute(statement, names)).scalar_one())
 
 

@@ -107,7 +107,7 @@ SELECT a.id, a.provider_id, a.holder_name, a.holder_document, a.holder_document_
 
 async def get(db: Database, caller: Caller, account_id: UUID) -> tuple[AccountFacts, Holdings]:
     """One account of the caller's, and its money, in one trip: nothing is read more often. Raises NotFound."""
-    rows = await db.look(_GET, caller.tenant_id, account_id)
+    rows = await db.look(_GET, caller.tenant_id, account_id) if caller.reaches(account_id) else []
     if not rows:
         raise NotFound(NO_ACCOUNT)
     return _facts(rows[0]), Holdings(

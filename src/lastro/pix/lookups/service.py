@@ -147,7 +147,7 @@ def _count(outcome: str) -> None:
 async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
     """Tell a client who stands behind a key; on behalf of an account, so that a payment may follow, or of the tenant.
 
-    Raises NotFound, Conflict, KeyNotFound, RateLimited, Unprocessable, ProviderUnavailable, Unavailable.
+    Raises Forbidden, NotFound, Conflict, KeyNotFound, RateLimited, Unprocessable, ProviderUnavailable, Unavailable.
     """
     async with bank.db.transaction() as tx:
         provider_id, payer = await _payer(tx, caller, wanted.account_id)
@@ -180,6 +180,7 @@ async def _payer(tx: AsyncSession, caller: Caller, account_id: UUID | None) -> t
         if account.status is not AccountStatus.ACTIVE:
             raise Conflict(NOT_ACTIVE)
         return account.provider_id, TaxId(account.holder_document, account.holder_document_type)
+    caller.demand_the_whole_tenant()
     row = (
         await tx.execute(
             select(ProviderRow.id, Tenant.tax_id)

@@ -50,6 +50,8 @@ async def send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None) 
     A repetition is answered before anybody is asked. Raises NotFound, Conflict, Unprocessable, InvalidQrCode,
     InsufficientBalance, RateLimited, ProviderUnavailable, Unavailable.
     """
+    if not caller.reaches(wish.account_id):
+        raise no_account()
     try:
         with Reservation(bank.metering) as reservation:
             return await _send(bank, caller, wish, attempt, reservation)
@@ -201,4 +203,4 @@ async def _total(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> int |
     if query.e2e_id is not None or query.external_ref is not None:
         return None
     facts = (query.account_id, query.status, query.date_from, query.date_to)
-    return await total(tx, Counted(PixPayment.__tablename__, caller.tenant_id, *facts))
+    return await total(tx, Counted(PixPayment.__tablename__, caller.tenant_id, *facts, within=caller.accounts))

@@ -161,7 +161,10 @@ async def decode(bank: Bank, caller: Caller, text: str) -> DecodedDocument:
 
 
 async def _looked_up(bank: Bank, caller: Caller, key: PixKey | None) -> Party | None:
-    """Who the directory says it is. The code can be read without it: a miss, a limit or silence is no error here."""
+    """Who the directory says it is. The code can be read without it: a miss, a limit or silence is no error here.
+
+    Nor is a token that is bound to accounts, for which nobody asks in the company's name.
+    """
     if key is None:
         return None
     try:

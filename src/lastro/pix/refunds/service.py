@@ -149,4 +149,4 @@ async def _total(tx: AsyncSession, caller: Caller, query: RefundQuery) -> int | 
     if query.e2e_id is not None or query.transfer_id is not None:
         return None
     facts = (query.account_id, query.status, query.date_from, query.date_to)
-    return await total(tx, Counted(PixRefund.__tablename__, caller.tenant_id, *facts))
+    return await total(tx, Counted(PixRefund.__tablename__, caller.tenant_id, *facts, within=caller.accounts))
