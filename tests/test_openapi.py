@@ -264,10 +264,24 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     moved = await caller.call("POST", "/transfers/internal", body=moving)
     await caller.call("GET", "/transfers/internal/{internal_transfer_id}", moved.id)
     await caller.call("GET", "/transfers/internal", query=f"?filter[accountId]={savings.id}")
+    await _manages_providers(caller)
     await who_may(caller, account)
     await calls_about_webhooks(caller, tenant)
 
     assert caller.successes == set(OPERATIONS), "call the new route here too"
+
+
+async def _manages_providers(caller: Caller) -> None:
+    bank = {"name": "Banco", "code": "b-2", "ispb": "60701190", "metadata": {"a": 1}}
+    made = await caller.call("POST", "/providers", body={"data": {"type": "providers", "attributes": bank}})
+    await caller.call("GET", "/providers", query="?filter[status]=ACTIVE")
+    await caller.call("GET", "/providers/{provider_id}", made.id)
+    change = {"data": {"type": "providers", "attributes": {"settings": {"strictDocuments": False}}}}
+    await caller.call("PATCH", "/providers/{provider_id}", made.id, body=change)
+    await caller.call("POST", "/providers/{provider_id}/test", made.id)
+    await caller.call("DELETE", "/providers/{provider_id}", made.id)
+    (own,) = (await caller.call("GET", "/providers")).data
+    await caller.call("POST", "/providers/{provider_id}/set-default", own["id"])
 
 
 async def who_may(caller: Caller, account: Account) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +19,7 @@ from lastro.providers import credentials
 from lastro.providers.directory import Access, Adapter
 from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
+from lastro.providers.protocol import Provider
 from lastro.tenants.providers import examination, service
 from lastro.tenants.providers.order import NewProvider, Terms
 from lastro.tenants.providers.resources import ProviderQuery
@@ -266,6 +267,17 @@ async def test_credentials_are_sealed_and_never_shown(
     assert SECRET.encode() not in stored
 
 
+async def test_an_adapter_that_keeps_no_common_book_makes_each_provider_a_house(
+    world: World, tenant: Tenant, vault: Vault
+) -> None:
+    apart = await tenant.post("/providers", "providers", guarded())
+    common = await add(tenant)
+
+    assert vault.asked
+    assert (await row_of(world, apart.id)).house == apart.id
+    assert (await row_of(world, common.id)).house == "60701190"
+
+
 async def test_an_adapter_says_which_credentials_it_needs_and_knows(tenant: Tenant, vault: Vault) -> None:
     lacking = await tenant.post("/providers", "providers", guarded(credentials=None))
     assert (lacking.status, lacking.pointers) == (400, ["/data/attributes/credentials/apiKey"])
@@ -301,6 +313,20 @@ async def test_new_credentials_take_the_place_of_the_old_and_others_stay(
     refused = await tenant.patch(path, "providers", {"credentials": {"apiKey": "ruim"}})
     assert refused.status == 400
     assert await kept() == {"apiKey": "nova"}
+
+
+async def test_credentials_that_nobody_needs_can_be_taken_back(
+    world: World, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = Adapter(frozenset(Feature), frozenset(AccountType), lambda _access: cast("Provider", object()))
+    monkeypatch.setitem(world.bank.providers.adapters, "vault", adapter)
+    made = await tenant.post("/providers", "providers", guarded())
+    assert (await row_of(world, made.id)).credentials is not None
+
+    await tenant.patch(f"/providers/{made.id}", "providers", {"credentials": None})
+
+    row = await row_of(world, made.id)
+    assert (row.credentials, row.credentials_key_id) == (None, None)
 
 
 async def test_credentials_under_a_lost_key_must_be_sent_again(world: World, tenant: Tenant, vault: Vault) -> None:
