@@ -16,6 +16,7 @@ from lastro.providers.protocol import (
     InFlight,
     KycReviewed,
     ManyReceived,
+    NoNews,
     Notification,
     PaymentStatus,
     PixReceived,
@@ -43,6 +44,8 @@ async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> S
             return [None]
         case ReturnReceived():
             return [await _take_back(bank, provider_id, notification)]
+        case NoNews():
+            return [None]
         case KycReviewed():
             async with bank.db.transaction() as tx:
                 refusal = await reviewing.hear(tx, provider_id, notification, now=bank.now())
