@@ -362,7 +362,10 @@ class OpenPixHttp:
             )
         if not response.is_success:
             raise _refused(response)
-        return strict_json.parse(response.content)
+        answer = strict_json.parse(response.content)
+        if not isinstance(answer, dict):
+            raise ValueError("not an answer of OpenPix's")  # noqa: TRY004 - and None would mean that nothing is there
+        return answer
 
 
 class _Refused(Exception):

@@ -1,7 +1,7 @@
 """The words of OpenPix's public API, and what they are in ours: every translation between its JSON and Lastro.
 
-Amounts are integers of centavos there. The `correlationID` of a payment is our end-to-end id, that of a refund our return
-id, that of a code our id of it.
+Amounts are integers of centavos there. The `correlationID` of a payment is our end-to-end id, that of a refund our
+return id, that of a code our id of it.
 """
 
 import re
