@@ -48,4 +48,4 @@ def adapters(settings: Settings) -> Mapping[str, Adapter]:
     """What to put beside the adapters that Lastro has."""
     secret = settings.network_secret.get_secret_value()
     network = InProcessNetwork(httpx.AsyncClient(trust_env=False), base_url=settings.network_url, secret=secret)
-    return {ADAPTER: Adapter(FEATURES, frozenset(AccountType), lambda _access: network)}
+    return {ADAPTER: Adapter(FEATURES, frozenset(AccountType), lambda _access: network, one_book=True)}

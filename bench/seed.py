@@ -28,9 +28,9 @@ from lastro.pix.keys.states import KeyStage
 from lastro.pix.parties import packed
 from lastro.pix.transfers import resources as transfers
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
+from lastro.providers.directory import NETWORK
 from lastro.providers.protocol import Party
 from lastro.simulator.book import Book
-from lastro.tenants.service import NETWORK
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
@@ -126,8 +126,8 @@ async def seed_network(url: str) -> None:
 async def _write_tenant(connection: Any, token: NewToken) -> None:
     await connection.execute("INSERT INTO tenants VALUES ($1, 'bench', '11222333000181', $2)", TENANT, AT)
     await connection.execute(
-        "INSERT INTO providers (id, tenant_id, name, code, ispb, adapter, account_types, strict_documents, created_at)"
-        " VALUES ($1, $2, 'Banco Principal', '001', $3, $4, $5, true, $6)",
+        "INSERT INTO providers (id, tenant_id, name, code, ispb, house, adapter, account_types, strict_documents,"
+        " created_at, updated_at) VALUES ($1, $2, 'Banco Principal', '001', $3, $3, $4, $5, true, $6, $6)",
         *(PROVIDER, TENANT, ISPB, NETWORK, [kind.value for kind in AccountType], AT),
     )
     await connection.execute(

@@ -249,7 +249,7 @@ class Account:
 
 def reached(provider: Any) -> Adapter:
     """An adapter that leads to this provider, whatever the row says."""
-    return Adapter(frozenset(Feature), frozenset(AccountType), lambda _access: provider)
+    return Adapter(frozenset(Feature), frozenset(AccountType), lambda _access: provider, one_book=True)
 
 
 def reais(number: float) -> Decimal:

@@ -47,6 +47,13 @@ PROMISED = {
     "POST /pix/qrcode": "BAAS_PIX_QRCODE_CREATE",
     "GET /pix/qrcode/:id": "BAAS_PIX_QRCODE_READ",
     "POST /pix/qr-codes/decode": "BAAS_PIX_QRCODE_READ",
+    "POST /providers": "BAAS_PROVIDERS_CREATE",
+    "GET /providers": "BAAS_PROVIDERS_READ",
+    "GET /providers/:id": "BAAS_PROVIDERS_READ",
+    "PATCH /providers/:id": "BAAS_PROVIDERS_UPDATE",
+    "DELETE /providers/:id": "BAAS_PROVIDERS_DELETE",
+    "POST /providers/:id/test": "BAAS_PROVIDERS_UPDATE",
+    "POST /providers/:id/set-default": "BAAS_PROVIDERS_UPDATE",
 }
 # What needs no token, and why that is all right.
 OPEN = {
@@ -203,6 +210,7 @@ def test_the_ids_of_the_routes_are_seen() -> None:
         ("POST /pix/keys/:id/confirm", "key_id"),
         ("POST /pix/qrcode", "accountId"),
         ("GET /pix/qrcode/:id", "qrcode_id"),
+        ("GET /providers/:id", "provider_id"),
     }
 
 
@@ -240,7 +248,7 @@ class Household:
 
     async def seen(self) -> Any:
         """Everything that the tenant can see of itself."""
-        lists = ("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys")
+        lists = ("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys", "/providers")
         return [(await self.tenant.get(path)).data for path in lists]
 
 
@@ -270,6 +278,7 @@ async def household(tenant: Tenant) -> Household:
             "refund_id": refund.id,
             "key_id": key.id,
             "qrcode_id": code.id,
+            "provider_id": str(tenant.provider_id),
             "providerId": str(tenant.provider_id),
             "filter[providerId]": str(tenant.provider_id),
             "page[after]": "see below",
@@ -309,6 +318,7 @@ def sample(call: Call, own: Household) -> Any:
         "keyType": "EMAIL",
         "keyValue": f"{uuid4().hex}@empresa.example",
         "code": "123456",
+        "accountTypes": ["CHECKING"],
     }
 
     def made(name: str, node: Any) -> Any:
@@ -450,6 +460,7 @@ async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Househo
         "/pix/refunds": "refund_id",
         "/pix/keys": "key_id",
         "/pix/qrcode": "qrcode_id",
+        "/providers": "provider_id",
     }
 
     found = {

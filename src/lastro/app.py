@@ -33,10 +33,11 @@ from lastro.pix.transfers.router import router as transfers
 from lastro.providers.directory import Adapter
 from lastro.settings import Settings
 from lastro.switchboard import Switchboard
+from lastro.tenants.providers.router import router as providers
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes)
+ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes, providers)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

@@ -32,10 +32,10 @@ from lastro.pix.keys.models import PixKeyRow
 from lastro.pix.keys.states import KeyStage
 from lastro.pix.transfers import service as transfers
 from lastro.pix.transfers.models import PixTransfer
+from lastro.providers.directory import NETWORK
 from lastro.providers.models import ProviderRow
 from lastro.providers.protocol import Party, PixReceived
 from lastro.tenants.models import Tenant
-from lastro.tenants.service import NETWORK
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
@@ -136,9 +136,11 @@ async def _write_rows(tx: AsyncSession, pepper: bytes, now: datetime) -> None:
                 code="001",
                 ispb=ISPB,
                 adapter=NETWORK,
+                house=ISPB,
                 account_types=list(AccountType),
                 strict_documents=False,
                 created_at=now,
+                updated_at=now,
             )
         )
     await tx.flush()

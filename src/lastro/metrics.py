@@ -23,6 +23,9 @@ TALLY_PENDING = Gauge(
     "lastro_tally_pending_changes", "Changes of totals that are not rolled up yet.", multiprocess_mode="max"
 )
 
+BREAKER_OPENED = Counter(
+    "lastro_provider_breaker_openings_total", "Times that a provider stopped being asked, by the part of it.", ["part"]
+)
 LOOKUPS = Counter("lastro_dict_questions_total", "Questions to the key directory.", ["purpose", "outcome"])
 LOOKUPS_REFUSED = Counter(
     "lastro_dict_refusals_total",

@@ -34,9 +34,8 @@ from lastro.pix.qrcodes.signer import Signer
 from lastro.pix.transfers import acceptance as receiving
 from lastro.pooling import SmallPools
 from lastro.providers import network_http
-from lastro.providers.directory import Adapter, ProviderDirectory
+from lastro.providers.directory import NETWORK, Adapter, ProviderDirectory
 from lastro.settings import Settings
-from lastro.tenants.service import NETWORK
 from lastro.till import Till
 
 SYNCHRONISE_SECONDS = 30.0

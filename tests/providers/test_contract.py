@@ -425,3 +425,11 @@ async def test_a_desk_that_is_away_is_unavailable(client: httpx.AsyncClient) -> 
     nowhere = NetworkHttp(client, base_url="http://127.0.0.1:9", secret="x")
     with pytest.raises(ProviderUnavailable):
         await nowhere.submit_kyc(uuid4(), ANA, papers(), ispb=OUR_ISPB, provider_id=uuid4(), request_id=uuid4())
+
+
+async def test_a_provider_that_is_well_is_found_well(provider: Provider) -> None:
+    probes = await provider.examine(ispb=OUR_ISPB)
+
+    assert probes
+    assert {probe.problem for probe in probes} == {None}
+    assert all(0 <= probe.milliseconds < 5_000 for probe in probes)

@@ -16,7 +16,7 @@ from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Consequence
 from lastro.database import Database, Found, constraint_of, page_of
-from lastro.errors import Conflict, NotFound, PreconditionFailed
+from lastro.errors import Conflict, Flaw, NotFound, PreconditionFailed
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.ledger.book import Holdings
@@ -34,6 +34,7 @@ NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
 _EXISTS = Text(
     "Já existe uma conta para este documento no provedor.", "The provider already has an account for this document."
 )
+_NO_PROVIDER = Text("Provedor não encontrado.", "Provider not found.")
 _FORBIDDEN_STEP = Text(
     "A conta está {status}; esta operação não é possível.", "The account is {status}; this is not possible."
 )
@@ -44,12 +45,12 @@ async def create(bank: Bank, caller: Caller, application: Application, attempt: 
     """Take an application; the account opens when its holder's documents are approved. Raises NotFound, Validation,
     Unprocessable, Conflict."""
     provider = await bank.providers.of_tenant(application.provider_id, caller.tenant_id)
-    refusal = rules.may_open(application, types=provider.account_types, strict=provider.strict_documents)
-    if refusal is not None:
-        raise refusal
+    refusal = rules.may_open(application, provider.offer, strict=provider.strict_documents)
     now = bank.now()
 
     async def apply(tx: AsyncSession) -> resources.AccountDocument:
+        if refusal is not None:  # in here, so that a repetition is answered what it was, whatever changed since
+            raise refusal
         account = await add(tx, new_id(now), caller.tenant_id, application, now=now)
         return resources.document(account, (await book.holdings(tx, [account.id]))[account.id])
 
@@ -88,6 +89,8 @@ async def add(
     except IntegrityError as error:
         if constraint_of(error) == "pk_open_accounts":
             raise Conflict(_EXISTS) from error
+        if constraint_of(error) == "fk_accounts_provider_id":  # taken away in this very moment
+            raise NotFound(_NO_PROVIDER, flaws=[Flaw(_NO_PROVIDER, pointer="/data/attributes/providerId")]) from error
         raise
     await book.open_balance(tx, account_id)
     return account

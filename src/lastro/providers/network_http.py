@@ -37,6 +37,7 @@ from lastro.providers.protocol import (
     Notification,
     Opened,
     Outcome,
+    Probe,
     ReturnInstruction,
     WantedCode,
 )
@@ -49,6 +50,7 @@ from lastro.values.text import Text
 
 _CONNECT_SECONDS = 2.0
 _SETTLE_SECONDS = 6.0  # with the connect, less than the lease of a promise: nobody else claims it meanwhile
+_PROBE_SECONDS = 2.0
 _SIGNATURE_WINDOW_SECONDS = 300
 _MOST_MESSAGES = 100
 _LONGEST_WAIT_SECONDS = 3600
@@ -88,7 +90,7 @@ FEATURES = frozenset(Feature) - {Feature.PIX_QRCODE}
 def adapter(client: httpx.AsyncClient, *, base_url: str, secret: str) -> Adapter:
     """The network of the operator's settings: whatever the provider, one address and one secret."""
     network = NetworkHttp(client, base_url=base_url, secret=secret)
-    return Adapter(FEATURES, frozenset(AccountType), lambda _access: network)
+    return Adapter(FEATURES, frozenset(AccountType), lambda _access: network, takes=frozenset(), one_book=True)
 
 
 class NetworkHttp:
@@ -227,6 +229,23 @@ class NetworkHttp:
         refused = (Unprocessable, _NOT_REVIEWED)
         with _in_our_words({400: refused, 409: refused, 413: refused, 422: refused}):
             await self._call("POST", "/office/kyc", content=content, seconds=8.0)
+
+    async def examine(self, *, ispb: str) -> Sequence[Probe]:
+        """Whether the secret is good, and whether DICT and SPI answer for this participant. Changes nothing."""
+        parts = {"AUTH": "/ping", "DICT": "/dict/ping", "SPI": "/spi/ping"}
+        return await asyncio.gather(*(self._probe(name, path, ispb) for name, path in parts.items()))
+
+    async def _probe(self, name: str, path: str, ispb: str) -> Probe:
+        began, problem = time.monotonic(), None
+        try:
+            headers = {"PI-RequestingParticipant": ispb}
+            if await self._call("GET", path, headers=headers, seconds=_PROBE_SECONDS) != {"status": "UP"}:
+                problem = "an answer that makes no sense"
+        except _Refused as refused:
+            problem = f"{refused.status} {refused.kind or ''}".strip()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            problem = type(error).__name__  # its text may hold the address
+        return Probe(name, round((time.monotonic() - began) * 1000), problem)
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """What the network tells us, unasked. Raises Unauthorized, Validation."""

@@ -7,19 +7,17 @@ from sqlalchemy import select
 
 from lastro.bank import Bank
 from lastro.errors import Flaw, NotFound, Validation
+from lastro.providers.directory import NETWORK
 from lastro.providers.models import ProviderRow
 from lastro.tenants.models import Tenant
+from lastro.tenants.providers import service as providers
+from lastro.tenants.providers.order import NewProvider, Terms
 from lastro.values.bank_account import AccountType
-from lastro.values.participants import participant
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Invalid, Text
 from lastro.values.time_ordered_id import new_id
 
-NETWORK = "network"
-"""The adapter to docs/network.md, the one that there is."""
-
 _NO_TENANT = Text("Cliente não encontrado.", "Tenant not found.")
-_NO_PARTICIPANT = Text("ISPB não participa do Pix.", "This ISPB takes no part in Pix.")
 _CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
 
 
@@ -57,26 +55,19 @@ async def add_provider(
     strict_documents: bool,
     hides_accounts: bool = False,
 ) -> UUID:
-    """Give a tenant a bank. Raises NotFound for a tenant that nobody has, Validation for an ISPB outside of Pix."""
-    if participant(ispb) is None:
-        raise Validation(_NO_PARTICIPANT, flaws=[Flaw(_NO_PARTICIPANT, parameter="ispb")])
+    """Give a tenant a bank at the network. Raises NotFound for a tenant that nobody has, Validation for an ISPB outside
+    of Pix, Conflict for a code that another of its banks has."""
+    terms = Terms(
+        name=name,
+        code=code,
+        account_types=tuple(account_types),
+        strict_documents=strict_documents,
+        hides_accounts=hides_accounts,
+    )
     now = bank.now()
-    provider_id = new_id(now)
+    row = providers.drawn_up(bank, tenant_id, NewProvider(ispb, NETWORK, terms), new_id(now), now)
     async with bank.db.transaction() as tx:
         if await tx.get(Tenant, tenant_id) is None:
             raise NotFound(_NO_TENANT)
-        tx.add(
-            ProviderRow(
-                id=provider_id,
-                tenant_id=tenant_id,
-                name=name,
-                code=code,
-                ispb=ispb,
-                adapter=NETWORK,
-                account_types=list(account_types),
-                strict_documents=strict_documents,
-                hides_accounts=hides_accounts,
-                created_at=now,
-            )
-        )
-    return provider_id
+        await providers.add(tx, row)
+    return row.id

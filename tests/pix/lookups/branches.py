@@ -24,10 +24,9 @@ from lastro.pix.lookups import service
 from lastro.pix.lookups.service import Found
 from lastro.pix.payments import service as payments
 from lastro.pix.payments.order import Wish
-from lastro.providers.directory import ProviderDirectory, ProviderFacts
+from lastro.providers.directory import NETWORK, ProviderDirectory, ProviderFacts
 from lastro.providers.protocol import KeyOwner, Party
 from lastro.tenants import service as tenants
-from lastro.tenants.service import NETWORK
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
@@ -146,7 +145,7 @@ class Branch:
         """A lookup, as it is asked once the payer is known."""
         return await service.ask(
             self.house.bank,
-            replace(self.provider, speaks=directory, ispb=ispb),  # type: ignore[arg-type]
+            replace(self.provider, speaks=directory, ispb=ispb, house=ispb),  # type: ignore[arg-type]
             key,
             payer_tax_id=TaxId.parse(payer),
             tenant_id=self.tenant_id,

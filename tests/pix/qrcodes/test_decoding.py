@@ -16,8 +16,7 @@ from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.errors import BankError, ProviderUnavailable, RateLimited, Unavailable
 from lastro.pix.qrcodes import service
-from lastro.providers.directory import ProviderDirectory
-from lastro.tenants.service import NETWORK
+from lastro.providers.directory import NETWORK, ProviderDirectory
 from lastro.values.brcode import DynamicCode, StaticCode, write
 from lastro.values.money import Money
 from lastro.values.pix_key import PixKey

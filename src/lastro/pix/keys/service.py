@@ -33,6 +33,7 @@ from lastro.pix.keys.models import KeyHolder, PixKeyRow, expired
 from lastro.pix.keys.order import Registration
 from lastro.pix.keys.rules import KeyAccount
 from lastro.pix.keys.states import STATUS, KeyStage, KeyStatus
+from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
 from lastro.providers.refusals import ALREADY_HERE, why_taken
 from lastro.values.pix_key import KeyType
@@ -82,6 +83,8 @@ async def _take(
                     account = await _locked_account(tx, caller, wanted.account_id)
                     begun = await _answered(tx, claim) is not None
                     if not begun and (again == 0 or await _read(tx, wanted.account_id, key_id) is None):
+                        provider = await tx.get_one(ProviderRow, account.provider_id)
+                        bank.providers.offer_of(provider).demand(*_features(wanted.kind))
                         await _begin(tx, account, key_id, wanted, now=bank.now())
                         if claim is not None:
                             await idempotency.record(tx, [(claim, Answer(202, key_id.bytes))], now=bank.now())
@@ -92,6 +95,12 @@ async def _take(
             if again == _TRIES - 1:
                 raise
     raise Conflict(idempotency.STILL_RUNNING, retry_after=1)
+
+
+def _features(kind: KeyType) -> Sequence[Feature]:
+    """What a key of this type asks of the provider."""
+    codes = [Feature.MESSAGES] if kind in rules.PROVEN_BY_CODE else []
+    return [Feature.PIX_KEYS, *codes]
 
 
 def _id_of(attempt: Attempt) -> UUID:

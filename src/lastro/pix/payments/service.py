@@ -30,6 +30,7 @@ from lastro.pix.payments.resources import PaymentQuery
 from lastro.pix.payments.rules import no_account, no_lookup, not_active
 from lastro.pix.payments.states import PaymentStatus
 from lastro.providers.directory import ProviderFacts
+from lastro.providers.features import Feature
 from lastro.providers.protocol import Party
 from lastro.tally.totals import Counted, total
 from lastro.values.bank_account import BankAccount
@@ -74,6 +75,7 @@ async def _send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None,
         assert isinstance(known, Prepared)  # noqa: S101 - without an attempt there is no earlier answer
     payer = known.payer
     provider = await bank.providers.get(payer.provider_id)
+    provider.offer.demand(Feature.PIX_SEND)
     now = bank.now()
     # Made before the lookup: the directory wants the id that the payment will carry.
     end_to_end_id = order.lookup or EndToEndId.new(provider.ispb, now)

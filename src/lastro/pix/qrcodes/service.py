@@ -28,6 +28,8 @@ from lastro.pix.qrcodes.models import ARRIVED, PixQrCode, QrCodeLocation
 from lastro.pix.qrcodes.order import CodeOrder
 from lastro.pix.qrcodes.resources import CodePayment, DecodedDocument, QrCodeDocument, ReadDocument
 from lastro.pix.qrcodes.states import QrCodeType, status_of
+from lastro.providers.features import Feature
+from lastro.providers.models import ProviderRow
 from lastro.providers.protocol import Party
 from lastro.values import brcode
 from lastro.values.brcode import LONGEST_CITY, LONGEST_NAME, DynamicCode, StaticCode, fold
@@ -58,6 +60,8 @@ async def create(bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt 
         if refusal is not None:
             raise refusal
         assert key is not None  # noqa: S101 - the rule has seen to it
+        provider = await tx.get_one(ProviderRow, account.provider_id)
+        bank.providers.offer_of(provider).demand(Feature.PIX_RECEIVE)
         code = _made(order, account, key, bank.publication, now)
         tx.add(code)
         if code.location_token is not None:

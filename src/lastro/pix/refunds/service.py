@@ -26,6 +26,7 @@ from lastro.pix.refunds.rules import Refundable
 from lastro.pix.refunds.states import RefundStatus
 from lastro.pix.transfers import service as transfers
 from lastro.pix.transfers.models import PixTransfer
+from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
 from lastro.tally.totals import Counted, total
 from lastro.values.end_to_end_id import EndToEndId
@@ -49,14 +50,16 @@ async def create(bank: Bank, caller: Caller, transfer_id: UUID, order: RefundOrd
         available = (await book.lock(tx, [account_id]))[account_id].available
         now = bank.now()  # behind the lock: no movement of this account is younger
         transfer = await _locked(tx, account_id, transfer_id)
-        facts = select(Account.status, ProviderRow.ispb).join(ProviderRow, ProviderRow.id == Account.provider_id)
-        account = (await tx.execute(facts.where(Account.id == account_id))).one()
-        refundable = Refundable(account.status, available, transfer.amount, transfer.refunded, transfer.created_at)
+        facts = select(Account.status, ProviderRow).join(ProviderRow, ProviderRow.id == Account.provider_id)
+        status, provider = (await tx.execute(facts.where(Account.id == account_id))).one()
+        refundable = Refundable(status, available, transfer.amount, transfer.refunded, transfer.created_at)
         amount = refundable.left if order.amount is None else order.amount
-        refusal = rules.may_refund(refundable, amount, now)
+        refusal = rules.may_refund(refundable, amount, now) or bank.providers.offer_of(provider).refusal(
+            Feature.PIX_REFUND
+        )
         if refusal is not None:
             raise refusal
-        refund = _refund(transfer, RefundOrder(amount, order.reason), account.ispb, now)
+        refund = _refund(transfer, RefundOrder(amount, order.reason), provider.ispb, now)
         tx.add(refund)
         transfer.refunded += refund.amount
         transfer.version += 1
