@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     environment: Literal["live", "test"] = Field(default="live", description="The word inside every token.")
     network_url: str = Field(description="Where the gateway to DICT and SPI answers (docs/network.md).")
     network_secret: Secret = Field(description="Shared with the gateway, both ways.")
+    openpix_url: Annotated[str | None, BeforeValidator(_or_none)] = Field(
+        default=None, description="Where OpenPix's API answers, such as https://api.woovi.com; not used by default."
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     metrics_port: int | None = Field(

@@ -35,6 +35,7 @@ from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
+from lastro.values.text import Invalid
 from providers.conftest import OpenPix, access
 from providers.openpix_double import APP_ID, ISPB, Double, Fault, Somebody
 from providers.sides import OpenPixSide
@@ -135,13 +136,18 @@ async def test_nobody_at_the_other_end_means_that_nothing_is_known(
         await CALLS[call](nowhere, await side.order())
 
 
-async def test_the_app_id_travels_as_it_is(network: Network, client: httpx.AsyncClient, side: OpenPixSide) -> None:
-    stranger = OpenPixHttp(client, base_url="http://127.0.0.1:1", access=access(side.double, app_id="é"))
+@pytest.mark.parametrize("app_id", ["", "é", "a b", "a\r\nX: y"])
+def test_an_app_id_that_is_none_is_said_at_once(client: httpx.AsyncClient, app_id: str) -> None:
+    with pytest.raises(Invalid):
+        openpix_http.adapter(client, base_url="http://nowhere").connect(access(Double(COMPANY), app_id=app_id))
+
+
+async def test_a_wrong_app_id_means_that_nothing_is_known(openpix: OpenPix, client: httpx.AsyncClient) -> None:
+    """And the right one travels as it is: the double takes nothing else."""
+    stranger = OpenPixHttp(client, base_url=openpix.address, access=access(openpix.double, app_id="another"))
     with pytest.raises(ProviderUnavailable):
         await look_up(stranger)
-    assert (await side.order()).end_to_end_id.ispb == ISPB  # the double takes nothing but APP_ID, without Bearer
-    assert APP_ID not in repr(access(side.double))
-    assert network.sent == []
+    assert APP_ID not in repr(access(openpix.double))
 
 
 # Keys
@@ -184,10 +190,10 @@ async def test_an_empty_bucket_says_when_it_is_filled_again(side: OpenPixSide) -
 
 async def test_an_answer_about_another_key_is_none(network: Network, adapter: OpenPixHttp) -> None:
     owner = {"name": "Ana", "taxID": "390.***.***-05", "psp": "18236120", "branch": "*", "account": "*"}
-    said = {"pixKey": KEY.value, "type": "EMAIL", "pixKeyEndToEndId": an_id(), "owner": owner}
+    said: dict[str, Any] = {"pixKey": KEY.value, "type": "EMAIL", "pixKeyEndToEndId": an_id(), "owner": owner}
     network.answers(said)
     assert (await look_up(adapter)).end_to_end_id == said["pixKeyEndToEndId"]
-    for wrong in [
+    wrongs: list[dict[str, Any]] = [
         {"pixKey": "ana@exemplo.com.br"},
         {"type": "IBAN"},
         {"pixKeyEndToEndId": "E123"},
@@ -195,7 +201,8 @@ async def test_an_answer_about_another_key_is_none(network: Network, adapter: Op
         {"owner": owner | {"psp": "Banco"}},
         {"owner": owner | {"taxID": "***"}},
         {"owner": owner | {"name": "a\0b"}},
-    ]:
+    ]
+    for wrong in wrongs:
         network.answers(said | wrong)
         with pytest.raises(ProviderUnavailable):
             await look_up(adapter)
@@ -440,9 +447,13 @@ async def test_while_a_key_takes_the_place_of_another_both_are_believed(
         assert sees(signer, event, client, keys=both) == NoNews("OPENPIX:CHARGE_EXPIRED")
     elliptic = ec.generate_private_key(ec.SECP256R1()).public_key()
     pem = elliptic.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    for none in ([], [old.public_key], ["no key"], [pem], [7], "x", {}):
+    believed: list[list[str]] = [[], [old.public_key]]
+    for keys in believed:
         with pytest.raises(Unauthorized):
-            sees(side.double, event, client, keys=none)
+            sees(side.double, event, client, keys=keys)
+    for nonsense_of_keys in (["no key"], [pem], [7], "x", {"a": 1}, both * 3):
+        with pytest.raises(Invalid):
+            sees(side.double, event, client, keys=nonsense_of_keys)
 
 
 @pytest.mark.parametrize(
@@ -522,6 +533,7 @@ async def test_a_signed_letter_that_makes_no_sense_is_invalid(side: OpenPixSide,
     for wrong in nonsense(told["pix"]):
         with pytest.raises(Validation):
             sees(side.double, told | {"pix": wrong}, client)
-    for letter in ([], {}, {"event": 7}, "x", {"pix": told["pix"]}):
+    letters: list[Any] = [[], {}, {"event": 7}, "x", {"pix": told["pix"]}]
+    for letter in letters:
         with pytest.raises(Validation):
-            sees(side.double, letter, client)  # type: ignore[arg-type]
+            sees(side.double, letter, client)

@@ -26,6 +26,9 @@ from lastro.values.text import Invalid, Text
 NETWORK = "network"
 """The adapter to docs/network.md."""
 
+OPENPIX = "openpix"
+"""The adapter to OpenPix's public API."""
+
 MEMORY_SECONDS = 1.0
 
 _NO_PROVIDER = Text("Provedor não encontrado.", "Provider not found.")

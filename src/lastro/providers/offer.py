@@ -37,8 +37,8 @@ class Offer:
             raise refusal
 
     def refuses_to_open(self) -> Unprocessable | None:
-        """Why no account can be opened, of whatever type. Without review of documents none would ever be."""
-        refusal = self.refusal(Feature.ACCOUNTS, Feature.KYC)
+        """Why no account can be opened, of whatever type."""
+        refusal = self.refusal(Feature.ACCOUNTS)
         if refusal is None and self.status is not ProviderStatus.ACTIVE:
             refusal = Unprocessable(_NOT_OPENING)
         if refusal is None:

@@ -37,6 +37,7 @@ from lastro.providers import openpix_news as news
 from lastro.providers import openpix_wire as wire
 from lastro.providers.directory import Access, Adapter
 from lastro.providers.features import Feature
+from lastro.providers.openpix_refusals import Refused, RefusedAsSuch, refused_by
 from lastro.providers.protocol import (
     Holder,
     InFlight,
@@ -56,7 +57,7 @@ from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
-from lastro.values.text import Text
+from lastro.values.text import Invalid, Text
 
 FEATURES = frozenset(
     {
@@ -81,9 +82,6 @@ _CALL_SECONDS = 5.0
 _ALL_SECONDS = 8.0  # for a batch, or all the calls of one question: less than the lease of a promise
 _AT_ONCE = 16
 _MOST_PAYMENTS = 100
-_LONGEST_WAIT_SECONDS = 3600
-_LONGEST_NUMBER = 12
-_REFILL_SECONDS = 60  # OpenPix fills the bucket of questions once a minute
 _LEAST_TOKENS = 20  # with fewer, OpenPix refuses lookups and payments alike
 _LEAST_LIFETIME = timedelta(minutes=5)
 
@@ -94,16 +92,7 @@ _log = logs.logger("openpix")
 
 _Words = Mapping[int, tuple[type[BankError], Text]]
 
-# Its refusals are sentences, in Portuguese or English. All that we read out of them is whether a key is none, and
-# whether the very thing that we asked for is not there: "account not found" says nothing about a payment.
-_ABOUT_THE_KEY = re.compile(r"inv[áa]lid|fraud", re.IGNORECASE)
-_ABSENT = r"\b.{0,40}(?:not found|not exist|n[ãa]o (?:foi )?encontrad|n[ãa]o existe)"
-_NOT_THERE = {
-    "/payment": re.compile(rf"(?:payment|pagamento){_ABSENT}", re.IGNORECASE),
-    "/refund": re.compile(rf"(?:refund|reembolso|devolu[çc][ãa]o){_ABSENT}", re.IGNORECASE),
-    "/qrcode-static": re.compile(rf"qr ?code{_ABSENT}", re.IGNORECASE),
-}
-
+_APP_ID = re.compile(r"[!-~]{1,1000}")
 _NO_SUCH_KEY = Text("Chave Pix não encontrada.", "Pix key not found.")
 _TOO_OFTEN = Text(
     "Consultas demais ao diretório de chaves. Aguarde e tente de novo.",
@@ -126,6 +115,7 @@ _TOO_SHORT = Text(
     "Neste provedor, um QR Code dinâmico vale pelo menos 5 minutos.",
     "At this provider a dynamic QR code is good for 5 minutes at least.",
 )
+_NO_APP_ID = Text("O AppID não é um.", "The AppID is none.")
 _FEW_TOKENS = "the directory takes no more questions for now"
 
 
@@ -135,6 +125,9 @@ def adapter(client: httpx.AsyncClient, *, base_url: str) -> Adapter:
         FEATURES,
         frozenset({AccountType.PAYMENT}),
         lambda access: OpenPixHttp(client, base_url=base_url, access=access),
+        needs=frozenset({APP_ID}),
+        takes=frozenset({APP_ID}),
+        settings=frozenset({PUBLIC_KEYS}),
     )
 
 
@@ -142,10 +135,12 @@ class OpenPixHttp:
     """One AppID at OpenPix, and so one account. Implements `lastro.providers.protocol.Provider`."""
 
     def __init__(self, client: httpx.AsyncClient, *, base_url: str, access: Access) -> None:
-        """`client` is the caller's to close; `base_url` has no path."""
+        """`client` is the caller's to close; `base_url` has no path. Raises Invalid."""
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._app_id = access.credentials.get(APP_ID, "")
+        if not _APP_ID.fullmatch(self._app_id):
+            raise Invalid(_NO_APP_ID)
         self._keys = news.keys_in(access.settings.get(PUBLIC_KEYS))
 
     async def find_key(self, key: PixKey, *, ispb: str, payer_tax_id: TaxId, end_to_end_id: EndToEndId) -> KeyOwner:
@@ -157,8 +152,8 @@ class OpenPixHttp:
         with _in_our_words({404: (KeyNotFound, _NO_SUCH_KEY), 429: (RateLimited, _TOO_OFTEN)}):
             try:
                 answer = await self._call("POST", "/pix-keys/check", body={"pixKey": key.value})
-            except _RefusedAsSuch as refused:
-                if _ABOUT_THE_KEY.search(refused.says):
+            except RefusedAsSuch as refused:
+                if refused.is_about_the_key:
                     raise Unprocessable(_NOT_TO_BE_ASKED) from None
                 raise
             owner = wire.key_owner_in(answer)
@@ -197,7 +192,7 @@ class OpenPixHttp:
             return Rejected(wire.BY_KEY_ALONE)
         try:
             answer = await self._call("POST", "/payment", body=wire.payment_out(instruction))
-        except _RefusedAsSuch as refused:
+        except RefusedAsSuch as refused:
             answer = await self._find("/payment", instruction.end_to_end_id)
             if answer is None:
                 return Rejected(wire.reason_in(refused.says))
@@ -207,7 +202,7 @@ class OpenPixHttp:
         try:
             body = {"correlationID": instruction.end_to_end_id}
             answer = await self._call("POST", "/payment/approve", body=body)
-        except _RefusedAsSuch:
+        except RefusedAsSuch:
             # Approved by a twin just now, or not to be had for lack of balance. The request stays there and can be
             # approved for ever, by whoever works in OpenPix's panel: no refusal of this step is the payment's end.
             answer = await self._find("/payment", instruction.end_to_end_id)
@@ -222,7 +217,7 @@ class OpenPixHttp:
             async with asyncio.timeout(_ALL_SECONDS):
                 try:
                     answer = await self._call("POST", "/refund", body=wire.refund_out(instruction))
-                except _RefusedAsSuch as refused:
+                except RefusedAsSuch as refused:
                     answer = await self._find("/refund", instruction.return_id)
                     if answer is None:
                         return Rejected(wire.reason_in(refused.says))
@@ -272,7 +267,7 @@ class OpenPixHttp:
     async def _static(self, wanted: WantedCode) -> Any:
         try:
             return await self._call("POST", "/qrcode-static", body=wire.static_out(wanted))
-        except _RefusedAsSuch:
+        except RefusedAsSuch:
             answer = await self._find("/qrcode-static", str(wanted.id))
             if answer is None:
                 raise
@@ -301,7 +296,7 @@ class OpenPixHttp:
         began = time.monotonic()
         try:
             problem = None if reads(await self._call("GET", path)) else otherwise
-        except _Refused as refused:
+        except Refused as refused:
             problem = f"refused with {refused.status}"
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             problem = type(error).__name__
@@ -338,13 +333,13 @@ class OpenPixHttp:
         """What OpenPix has under an id of ours; None only if it says itself that there is nothing."""
         try:
             return await self._call("GET", f"{path}/{quote(correlation_id, safe='')}")
-        except _Refused as refused:
-            if refused.status in {400, 404} and _NOT_THERE[path].search(refused.says):
+        except Refused as refused:
+            if refused.means_nothing_is_there(path):
                 return None
-            raise _Unclear(refused.status) from None
+            raise Refused(refused.status, None) from None  # no answer to the request that made us look
 
     async def _call(self, method: str, path: str, *, body: Mapping[str, Any] | None = None) -> Any:
-        """One call. Raises _Refused, httpx.HTTPError, OSError, ValueError."""
+        """One call. Raises Refused, httpx.HTTPError, OSError, ValueError."""
         sent = {"Authorization": self._app_id}
         content = None
         if body is not None:
@@ -361,43 +356,11 @@ class OpenPixHttp:
                 follow_redirects=False,
             )
         if not response.is_success:
-            raise _refused(response)
+            raise refused_by(response)
         answer = strict_json.parse(response.content)
         if not isinstance(answer, dict):
             raise ValueError("not an answer of OpenPix's")  # noqa: TRY004 - and None would mean that nothing is there
         return answer
-
-
-class _Refused(Exception):
-    """An answer other than 2xx. `says`: OpenPix' own sentence, None if it is not in its form."""
-
-    def __init__(self, status: int, says: str | None, retry_after: int) -> None:
-        super().__init__()
-        self.status = status
-        self.says = says or ""
-        self.retry_after = retry_after
-
-
-class _RefusedAsSuch(_Refused):
-    """A 400 with its reason: OpenPix has read the request and says no to it. It alone is an answer to a request."""
-
-
-class _Unclear(_Refused):
-    """A refusal to say whether something is there: nothing is known."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status, None, 1)
-
-
-def _refused(response: httpx.Response) -> _Refused:
-    wait = response.headers.get("retry-after", "")
-    seconds = int(wait) if wait.isdecimal() and len(wait) <= _LONGEST_NUMBER else _REFILL_SECONDS
-    try:
-        says = wire.error_in(strict_json.parse(response.content))
-    except ValueError:
-        says = None
-    kind = _RefusedAsSuch if response.status_code == httpx.codes.BAD_REQUEST and says else _Refused
-    return kind(response.status_code, says, min(seconds, _LONGEST_WAIT_SECONDS))
 
 
 @contextmanager
@@ -407,7 +370,7 @@ def _in_our_words(words: _Words = MappingProxyType({})) -> Iterator[None]:
     """
     try:
         yield
-    except _Refused as refused:
+    except Refused as refused:
         if refused.status not in words or not refused.says:
             note = _log.error if refused.status in {401, 403} else _log.warning
             note("openpix_refused", status=refused.status)

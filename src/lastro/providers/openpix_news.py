@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import Field
 
-from lastro import logs
 from lastro.jsonapi import strict_json
 from lastro.providers.openpix_wire import (
     AccountSaid,
@@ -43,7 +42,7 @@ from lastro.values.bank_account import BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.tax_id import TaxId
-from lastro.values.text import Invalid
+from lastro.values.text import Invalid, Text
 
 _ASKED_BY_THE_RECEIVER = "MD06"  # OpenPix does not tell why; it is by far the most frequent reason
 _CREDITED = "CONFIRMED"
@@ -55,23 +54,31 @@ _RECEIVED = {
 
 
 _MOST_KEYS = 5
+_LONGEST_KEY = 4096
 
-_log = logs.logger("openpix")
+_NOT_KEYS = Text(
+    "webhookPublicKeys deve ser uma lista de até 5 chaves públicas RSA em PEM.",
+    "webhookPublicKeys must be a list of up to 5 public RSA keys as PEM.",
+)
 
 
 def keys_in(setting: object) -> Sequence[RSAPublicKey]:
-    """The RSA keys in a provider's setting; what is none is left out, and nothing will be believed under it."""
-    keys = []
-    for each in setting[:_MOST_KEYS] if isinstance(setting, list | tuple) else []:
-        try:
-            key = load_pem_public_key(each.encode()) if isinstance(each, str) else None
-        except (ValueError, UnsupportedAlgorithm):
-            key = None
-        if isinstance(key, RSAPublicKey):
-            keys.append(key)
-        else:
-            _log.error("openpix_public_key_unreadable")
-    return keys
+    """The RSA keys in a provider's setting; without any, nothing is believed. Raises Invalid."""
+    if setting is None:
+        return []
+    if not isinstance(setting, list | tuple) or len(setting) > _MOST_KEYS:
+        raise Invalid(_NOT_KEYS)
+    return [_key_in(each) for each in setting]
+
+
+def _key_in(text: object) -> RSAPublicKey:
+    try:
+        key = load_pem_public_key(text.encode()) if isinstance(text, str) else None
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPublicKey) or key.key_size > _LONGEST_KEY:
+        raise Invalid(_NOT_KEYS)
+    return key
 
 
 def is_signed(body: bytes, signature: str, keys: Sequence[RSAPublicKey]) -> bool:
