@@ -62,7 +62,7 @@ class OpenPix:
 
 def access(double: Double, *, app_id: str = APP_ID, keys: object = None) -> Access:
     """A provider's row, as the adapter sees it."""
-    settings = {"webhookPublicKeys": [double.public_key] if keys is None else keys}
+    settings = {"webhookPublicKeys": double.public_key if keys is None else keys}
     return Access(uuid4(), ISPB, settings, {"apiKey": app_id})
 
 

@@ -1,5 +1,6 @@
 """Whatever OpenPix says or does not: no payment goes out twice, and none is called failed that may yet go out."""
 
+import base64
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -442,16 +443,24 @@ async def test_while_a_key_takes_the_place_of_another_both_are_believed(
     side: OpenPixSide, client: httpx.AsyncClient
 ) -> None:
     old, event = Double(COMPANY), {"event": "OPENPIX:CHARGE_EXPIRED"}
-    both = [side.double.public_key, old.public_key]
+    both = f"{side.double.public_key},{old.public_key}"
     for signer in (side.double, old):
         assert sees(signer, event, client, keys=both) == NoNews("OPENPIX:CHARGE_EXPIRED")
+    with pytest.raises(Unauthorized):
+        sees(side.double, event, client, keys=old.public_key)
+    without = openpix_http.adapter(client, base_url="http://nowhere").connect(replace(access(old), settings={}))
+    with pytest.raises(Unauthorized):
+        without.read(*old.signed(event))
+
+
+async def test_a_public_key_is_taken_as_it_comes(side: OpenPixSide, client: httpx.AsyncClient) -> None:
+    pem, event = side.double.public_key, {"event": "OPENPIX:CHARGE_EXPIRED"}
+    inside = "".join(pem.splitlines()[1:-1])
+    for key in (pem, pem.replace("\n", " "), inside, base64.b64encode(pem.encode()).decode()):
+        assert sees(side.double, event, client, keys=key) == NoNews("OPENPIX:CHARGE_EXPIRED")
     elliptic = ec.generate_private_key(ec.SECP256R1()).public_key()
-    pem = elliptic.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    believed: list[list[str]] = [[], [old.public_key]]
-    for keys in believed:
-        with pytest.raises(Unauthorized):
-            sees(side.double, event, client, keys=keys)
-    for nonsense_of_keys in (["no key"], [pem], [7], "x", {"a": 1}, both * 3):
+    elliptic_pem = elliptic.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    for nonsense_of_keys in ("no key", elliptic_pem, 7, [pem], "", f"{pem},", f"{pem}," * 5 + pem):
         with pytest.raises(Invalid):
             sees(side.double, event, client, keys=nonsense_of_keys)
 

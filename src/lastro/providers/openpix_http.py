@@ -75,7 +75,7 @@ after a lost answer is made twice, because the request has no id."""
 APP_ID = "apiKey"
 """The credential that holds the AppID."""
 PUBLIC_KEYS = "webhookPublicKeys"
-"""The setting that holds the keys under which OpenPix signs, as PEM: while one takes the place of another, both."""
+"""The setting with the keys under which OpenPix signs, between commas: while one takes the place of another, both."""
 
 _CONNECT_SECONDS = 2.0
 _CALL_SECONDS = 5.0

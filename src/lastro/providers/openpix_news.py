@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 from pydantic import Field
 
 from lastro.jsonapi import strict_json
@@ -55,27 +56,33 @@ _RECEIVED = {
 
 _MOST_KEYS = 5
 _LONGEST_KEY = 4096
+_ARMOUR = re.compile(r"-----(?:BEGIN|END) [A-Z ]+-----")
 
 _NOT_KEYS = Text(
-    "webhookPublicKeys deve ser uma lista de até 5 chaves públicas RSA em PEM.",
-    "webhookPublicKeys must be a list of up to 5 public RSA keys as PEM.",
+    "webhookPublicKeys deve ter de 1 a 5 chaves públicas RSA em PEM, separadas por vírgulas.",
+    "webhookPublicKeys must hold 1 to 5 public RSA keys as PEM, between commas.",
 )
 
 
 def keys_in(setting: object) -> Sequence[RSAPublicKey]:
-    """The RSA keys in a provider's setting; without any, nothing is believed. Raises Invalid."""
+    """The RSA keys in a provider's setting, between commas; without any, nothing is believed. Raises Invalid.
+
+    Each as it comes: as PEM, as what stands inside a PEM, or as the base64 of a PEM, in which OpenPix publishes it.
+    """
     if setting is None:
         return []
-    if not isinstance(setting, list | tuple) or len(setting) > _MOST_KEYS:
+    texts = setting.split(",") if isinstance(setting, str) else []
+    if not 0 < len(texts) <= _MOST_KEYS:
         raise Invalid(_NOT_KEYS)
-    return [_key_in(each) for each in setting]
+    return [_key_in(each) for each in texts]
 
 
-def _key_in(text: object) -> RSAPublicKey:
+def _key_in(text: str) -> RSAPublicKey:
     try:
-        key = load_pem_public_key(text.encode()) if isinstance(text, str) else None
+        raw = base64.b64decode("".join(_ARMOUR.sub("", text).split()), validate=True)
+        key = load_pem_public_key(raw) if _ARMOUR.match(raw.decode("latin-1")) else load_der_public_key(raw)
     except (ValueError, UnsupportedAlgorithm):
-        key = None
+        raise Invalid(_NOT_KEYS) from None
     if not isinstance(key, RSAPublicKey) or key.key_size > _LONGEST_KEY:
         raise Invalid(_NOT_KEYS)
     return key
