@@ -37,6 +37,8 @@ from lastro.pix.qrcodes import states as qrcodes
 from lastro.pix.qrcodes.charges import PAID
 from lastro.pix.refunds import states as refunds
 from lastro.pix.transfers.crediting import RECEIVED
+from lastro.providers import states as providers
+from lastro.providers.features import Feature
 from lastro.settings import Settings
 
 LIVES = (accounts, kyc, keys, payments, refunds)
@@ -167,8 +169,20 @@ def test_every_status_stands_in_the_api() -> None:
         *qrcodes.QrCodeStatus,
         *payments.PaymentStatus,
         *refunds.RefundStatus,
+        *providers.ProviderStatus,
     ):
         assert status in cells
+
+
+def test_the_capability_matrix_is_what_the_adapters_say(world: World) -> None:
+    head, *rows = [
+        [cell.strip(" `") for cell in row.strip("|").split("|")]
+        for row in section(read("docs/api.md"), "Providers").splitlines()
+        if row.startswith(("| feature |", "| `")) and row.count("|") > 3
+    ]
+    told = {name: {row[0] for row in rows if row[column] == "yes"} for column, name in enumerate(head) if column > 1}
+    assert [row[0] for row in rows] == list(Feature)
+    assert told == {name: set(adapter.features) for name, adapter in world.bank.providers.adapters.items()}
 
 
 @pytest.mark.parametrize("states", LIVES)

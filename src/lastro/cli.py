@@ -325,10 +325,16 @@ def check(
 @app.command()
 def reseal() -> None:
     """Put under the newest of LASTRO_ENCRYPTION_KEYS whatever an older one sealed."""
-    from lastro.kyc import resealing
+    from lastro.kyc import resealing as kyc
+    from lastro.tenants.providers import resealing as providers
 
-    done = _in_the_bank(lambda house: resealing.reseal(house.bank))
-    typer.echo(f"Resealed {done} images." if done else "Nothing was sealed under an older key.")
+    async def work(house: "House") -> str:
+        images, credentials = await kyc.reseal(house.bank), await providers.reseal(house.bank)
+        if not images and not credentials:
+            return "Nothing was sealed under an older key."
+        return f"Resealed {images} images and the credentials of {credentials} providers."
+
+    typer.echo(_in_the_bank(work))
 
 
 @app.command()

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         default=None, description="The owner's login, for `lastro migrate`; by default the bank's own."
     )
     token_pepper: Secret = Field(description="Key of the HMAC under which tokens are stored.")
-    encryption_keys: Keys = Field(description="Under which customers' documents lie in the database; the first seals.")
+    encryption_keys: Keys = Field(description="Under which documents and credentials lie sealed; the first seals.")
     environment: Literal["live", "test"] = Field(default="live", description="The word inside every token.")
     network_url: str = Field(description="Where the gateway to DICT and SPI answers (docs/network.md).")
     network_secret: Secret = Field(description="Shared with the gateway, both ways.")

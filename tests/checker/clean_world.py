@@ -58,10 +58,12 @@ class CleanWorld:
             tenant_id=id_of(name),
             name=name,
             ispb=ISPB[name],
+            house=ISPB[name],
             adapter="network",
             account_types=["CHECKING"],
             strict_documents=False,
             hides_accounts=False,
+            updated_at=self._now,
         )
 
     def apply(self, name: str, tenant: str = "one") -> None:

@@ -303,6 +303,10 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("T4", f"UPDATE kyc_documents SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
     broken("T4", f"UPDATE kyc_images SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
     broken("T4", f"UPDATE providers SET tenant_id = {named('two')}"),
+    broken(
+        "T4",
+        "UPDATE tenants SET default_provider_id = (SELECT id FROM providers WHERE tenant_id <> tenants.id LIMIT 1)",
+    ),
     broken("T4", "UPDATE inbox SET provider_id = gen_random_uuid() WHERE kind = 'RETURN'"),
     broken("T4", "UPDATE pix_lookups SET account_id = gen_random_uuid() WHERE payee_account_id IS NULL"),
     broken("T4", f"UPDATE pix_lookups SET account_id = {named('foreign')} WHERE payee_account_id IS NULL"),

@@ -22,7 +22,6 @@ from lastro.ledger import book
 from lastro.ledger.book import Holdings
 from lastro.outbox import queue
 from lastro.outbox.queue import Promise
-from lastro.providers.features import Feature
 from lastro.values.bank_account import AccountType
 from lastro.values.money import Money
 from lastro.values.tax_id import DocumentType
@@ -58,7 +57,7 @@ async def create(bank: Bank, caller: Caller, application: Application, attempt: 
         if refusal is not None:  # in here, so that a repetition is answered what it was, whatever changed since
             raise refusal
         account = await add(tx, new_id(now), caller.tenant_id, application, now=now)
-        if Feature.KYC not in provider.offer.features:
+        if provider.offer.reviewed_elsewhere:
             await queue.promise(tx, [Promise(OPEN, account.id, account.id)])
         return resources.document(account, (await book.holdings(tx, [account.id]))[account.id])
 

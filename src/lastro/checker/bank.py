@@ -216,7 +216,11 @@ SELECT 'lookup ' || lookup.e2e_id
   LEFT JOIN providers payees ON payees.id = payee.provider_id
  WHERE substr(lookup.e2e_id, 2, 8) IS DISTINCT FROM provider.ispb
     OR lookup.payee_account_id IS NOT NULL
-       AND (payees.ispb IS DISTINCT FROM provider.ispb OR lookup.owner ->> 'ispb' IS DISTINCT FROM provider.ispb)
+       AND (payees.house IS DISTINCT FROM provider.house OR lookup.owner ->> 'ispb' IS DISTINCT FROM provider.ispb)
+UNION ALL
+SELECT 'default provider of ' || tenant.id
+  FROM tenants tenant JOIN providers provider ON provider.id = tenant.default_provider_id
+ WHERE provider.tenant_id <> tenant.id
 UNION ALL
 SELECT 'message ' || message.end_to_end_id
   FROM inbox message JOIN accounts account ON account.id = message.account_id
