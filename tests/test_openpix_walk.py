@@ -93,6 +93,7 @@ async def shop(world: World, tenant: Tenant, double: Double) -> AsyncIterator[Sh
         await double.told()
         double.deliver_to = None
         await until(lambda: nothing_is_owed(tenant), seconds=30)  # the double goes away, and its address with it
+        del adapters[OPENPIX]
 
 
 async def nothing_is_owed(tenant: Tenant) -> bool:
