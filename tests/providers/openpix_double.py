@@ -73,6 +73,7 @@ class Payment:
     """A payment to another bank."""
 
     order: Json
+    end_to_end_id: str
     status: str = "CREATED"
     time: str = ""
     why: str = ""
@@ -84,8 +85,7 @@ class Payment:
 
     @property
     def transaction(self) -> Json:
-        end_to_end_id = self.order.get("pixKeyEndToEndId", "")
-        told = {"value": self.order["value"], "endToEndId": end_to_end_id, "time": self.time}
+        told = {"value": self.order["value"], "endToEndId": self.end_to_end_id, "time": self.time}
         return told | ({"providerRejectedReason": self.why} if self.why else {})
 
 
@@ -101,6 +101,7 @@ class Double:
     tokens: int = 500
     deliver_to: str | None = None
     directory: dict[str, Somebody] = field(default_factory=dict)
+    looked_up: set[str] = field(default_factory=set)
     payments: dict[str, Payment] = field(default_factory=dict)
     left: list[Json] = field(default_factory=list)
     """Every time that money left, in order: what must never happen twice."""
@@ -212,10 +213,12 @@ class Double:
         if found.name.startswith("Fraude"):
             raise Refused(400, "Pix key related to an account suspected of fraud")
         self.tokens -= 1
+        end_to_end_id = EndToEndId.new(ISPB, datetime.now(UTC))
+        self.looked_up.add(end_to_end_id)
         return {
             "pixKey": said["pixKey"],
             "type": found.kind,
-            "pixKeyEndToEndId": EndToEndId.new(ISPB, datetime.now(UTC)),
+            "pixKeyEndToEndId": end_to_end_id,
             "owner": {
                 "name": found.name,
                 "taxID": _covered(found.tax_id),
@@ -241,7 +244,10 @@ class Double:
             raise Refused(400, "Já existe um pagamento com o correlationID fornecido")
         if said["destinationAlias"] not in self.directory:
             raise Refused(400, "Chave Pix inválida")
-        payment = self.payments[said["correlationID"]] = Payment(said)
+        # It goes out under the id of the lookup; without one, or with one that OpenPix never made, under a new one.
+        looked_up = said.get("pixKeyEndToEndId")
+        its_id = looked_up if looked_up in self.looked_up else EndToEndId.new(ISPB, datetime.now(UTC))
+        payment = self.payments[said["correlationID"]] = Payment(said, its_id)
         return {"payment": payment.shown}
 
     def _approve(self, said: Json, _request: Request) -> Json:

@@ -245,6 +245,16 @@ async def test_whatever_answer_is_lost_a_payment_goes_out_once(
     assert await side.left(order) == [150_000]
 
 
+async def test_only_what_waits_is_approved(side: OpenPixSide) -> None:
+    order = await side.order()
+    await side.takes_its_time(order)
+    for _ in range(3):
+        assert await side.provider.settle([order]) == [InFlight()]
+    side.double.conclude(order.end_to_end_id)
+    await side.provider.settle([order])
+    assert side.double.calls.count("POST /payment/approve") == 1
+
+
 async def test_what_one_payment_meets_is_not_the_others_fault(side: OpenPixSide) -> None:
     orders = [await side.order("1.00") for _ in range(3)]
     side.double.faults.append(Fault("POST /payment/approve", dropped=True))
