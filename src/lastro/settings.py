@@ -34,6 +34,12 @@ def _location(text: str) -> str:
     return text
 
 
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[a-z0-9.-]+(:[1-9][0-9]{0,4})?", text):
+        raise ValueError("must look like https://api.example.com, without a path")
+    return text
+
+
 def _city(text: str) -> str:
     if not fold(text, LONGEST_CITY):
         raise ValueError("must be the name of a city")
@@ -60,6 +66,7 @@ def _a_ring(keys: SecretStr) -> SecretStr:
 PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 PixLocation = Annotated[str, AfterValidator(_location)]
+Origin = Annotated[str, AfterValidator(_origin)]
 City = Annotated[str, AfterValidator(_city)]
 Networks = Annotated[str, AfterValidator(_networks)]
 Keys = Annotated[SecretStr, AfterValidator(_a_ring)]
@@ -79,6 +86,9 @@ class Settings(BaseSettings):
     environment: Literal["live", "test"] = Field(default="live", description="The word inside every token.")
     network_url: str = Field(description="Where the gateway to DICT and SPI answers (docs/network.md).")
     network_secret: Secret = Field(description="Shared with the gateway, both ways.")
+    openpix_url: Annotated[Origin | None, BeforeValidator(_or_none)] = Field(
+        default=None, description="Where OpenPix's API answers, such as https://api.woovi.com; not used by default."
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     metrics_port: int | None = Field(

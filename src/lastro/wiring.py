@@ -34,8 +34,8 @@ from lastro.pix.payments.preparation import prepare
 from lastro.pix.qrcodes.signer import Signer
 from lastro.pix.transfers import acceptance as receiving
 from lastro.pooling import SmallPools
-from lastro.providers import network_http
-from lastro.providers.directory import NETWORK, Adapter, ProviderDirectory
+from lastro.providers import network_http, openpix_http
+from lastro.providers.directory import NETWORK, OPENPIX, Adapter, ProviderDirectory
 from lastro.settings import Settings
 from lastro.till import Till
 from lastro.webhooks.outlet import Outlet
@@ -128,7 +128,10 @@ def build(
 def _adapters(settings: Settings, client: httpx.AsyncClient) -> Mapping[str, Adapter]:
     """Every way to speak to a provider that Lastro has, by the name in the provider's row."""
     secret = settings.network_secret.get_secret_value()
-    return {NETWORK: network_http.adapter(client, base_url=settings.network_url, secret=secret)}
+    adapters = {NETWORK: network_http.adapter(client, base_url=settings.network_url, secret=secret)}
+    if settings.openpix_url is not None:
+        adapters[OPENPIX] = openpix_http.adapter(client, base_url=settings.openpix_url)
+    return adapters
 
 
 def _publication(settings: Settings) -> Publication:

@@ -34,6 +34,12 @@ def test_what_the_provider_offers_may_open(kind: AccountType, strict: bool) -> N
     assert rules.may_open(application(kind=kind), EVERYTHING, strict=strict) is None
 
 
+def test_where_customers_were_reviewed_before_no_desk_is_needed() -> None:
+    offer = replace(EVERYTHING, features=EVERYTHING.features - {Feature.KYC}, reviewed_elsewhere=True)
+
+    assert rules.may_open(application(), offer, strict=False) is None
+
+
 def test_a_type_that_the_provider_lacks_may_not() -> None:
     offer = replace(EVERYTHING, account_types=EVERYTHING.account_types - {AccountType.SAVINGS})
 

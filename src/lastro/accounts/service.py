@@ -20,6 +20,8 @@ from lastro.errors import Conflict, Flaw, NotFound, PreconditionFailed
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.ledger.book import Holdings
+from lastro.outbox import queue
+from lastro.outbox.queue import Promise
 from lastro.values.bank_account import AccountType
 from lastro.values.money import Money
 from lastro.values.tax_id import DocumentType
@@ -42,8 +44,11 @@ _STALE = Text("A conta mudou desde a sua leitura.", "The account changed since y
 
 
 async def create(bank: Bank, caller: Caller, application: Application, attempt: Attempt | None) -> Answer:
-    """Take an application; the account opens when its holder's documents are approved. Raises NotFound, Validation,
-    Unprocessable, Conflict."""
+    """Take an application; the account opens when its holder's documents are approved.
+
+    A provider without that desk has seen its customers' documents already: the account opens at once. Raises NotFound,
+    Validation, Unprocessable, Conflict.
+    """
     provider = await bank.providers.of_tenant(application.provider_id, caller.tenant_id)
     refusal = rules.may_open(application, provider.offer, strict=provider.strict_documents)
     now = bank.now()
@@ -52,9 +57,13 @@ async def create(bank: Bank, caller: Caller, application: Application, attempt: 
         if refusal is not None:  # in here, so that a repetition is answered what it was, whatever changed since
             raise refusal
         account = await add(tx, new_id(now), caller.tenant_id, application, now=now)
+        if provider.offer.reviewed_elsewhere:
+            await queue.promise(tx, [Promise(OPEN, account.id, account.id)])
         return resources.document(account, (await book.holdings(tx, [account.id]))[account.id])
 
-    return await once(bank.db, attempt, 201, now, apply)
+    answer = await once(bank.db, attempt, 201, now, apply)
+    bank.doorbell.ring()
+    return answer
 
 
 async def add(

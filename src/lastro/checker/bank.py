@@ -16,8 +16,10 @@ SELECT account.id::text
        ELSE TRUE END
 UNION ALL
 SELECT account.id::text
-  FROM accounts account LEFT JOIN kyc_files file ON file.account_id = account.id
+  FROM accounts account JOIN providers provider ON provider.id = account.provider_id
+  LEFT JOIN kyc_files file ON file.account_id = account.id
  WHERE account.account_number IS NOT NULL
+   AND provider.adapter = 'network'  -- other providers have reviewed their customers before
    AND (file.approved_at IS NULL
         OR NOT EXISTS (SELECT FROM kyc_submissions submission
                         WHERE submission.account_id = account.id AND submission.verdict = 'APPROVED'))
@@ -282,8 +284,9 @@ WITH promised AS (SELECT topic, account_id, reference, count(*) AS times FROM ou
                 FROM pix_keys WHERE stage IN ('REGISTERING', 'REMOVING')
                UNION ALL
               SELECT 'account.open', account.id, account.id, account.status
-                FROM accounts account JOIN kyc_files file ON file.account_id = account.id
-               WHERE account.status = 'PENDING' AND file.approved_at IS NOT NULL
+                FROM accounts account JOIN providers provider ON provider.id = account.provider_id
+                LEFT JOIN kyc_files file ON file.account_id = account.id
+               WHERE account.status = 'PENDING' AND file.approved_at IS NOT NULL OR provider.adapter <> 'network'
                UNION ALL
               SELECT 'kyc.submit', account_id, submission.id,
                      CASE WHEN submission.number = file.submission THEN file.status END
@@ -303,8 +306,9 @@ UNION ALL
 SELECT 'key ' || id || ' is ' || stage FROM pix_keys WHERE stage IN ('REGISTERING', 'REMOVING')
 UNION ALL
 SELECT 'account ' || account.id || ' is ' || account.status
-  FROM accounts account JOIN kyc_files file ON file.account_id = account.id
- WHERE account.status = 'PENDING' AND file.approved_at IS NOT NULL
+  FROM accounts account JOIN providers provider ON provider.id = account.provider_id
+  LEFT JOIN kyc_files file ON file.account_id = account.id
+ WHERE account.status = 'PENDING' AND (file.approved_at IS NOT NULL OR provider.adapter <> 'network')
 UNION ALL
 SELECT 'kyc ' || id || ' is ' || status FROM kyc_files WHERE status = 'PENDING'
 UNION ALL
@@ -318,7 +322,8 @@ _OWED = "SELECT id || ' ' || topic || ' ' || reference FROM outbox"
 INVARIANTS = (
     Invariant(
         "A1",
-        "Status, number and closing date of an account agree; a closed one is empty; none opened without an approval.",
+        "Status, number and closing date of an account agree; a closed one is empty; the network opens none without an"
+        " approval.",
         _STATES,
     ),
     Invariant("A2", "The registers of open accounts and of account numbers hold what they must.", _REGISTERS),

@@ -26,6 +26,9 @@ from lastro.values.text import Invalid, Text
 NETWORK = "network"
 """The adapter to docs/network.md."""
 
+OPENPIX = "openpix"
+"""The adapter to OpenPix's public API."""
+
 MEMORY_SECONDS = 1.0
 
 _NO_PROVIDER = Text("Provedor não encontrado.", "Provider not found.")
@@ -184,7 +187,8 @@ class ProviderDirectory:
             return Offer(row.status, frozenset(), frozenset())
         used = adapter.features if row.supported_features is None else frozenset(map(Feature, row.supported_features))
         types = frozenset(map(AccountType, row.account_types))
-        return Offer(row.status, adapter.features & used, adapter.account_types & types)
+        reviewed_elsewhere = Feature.KYC not in adapter.features
+        return Offer(row.status, adapter.features & used, adapter.account_types & types, reviewed_elsewhere)
 
     async def of_tenant(self, provider_id: UUID | None, tenant_id: UUID) -> ProviderFacts:
         """The tenant's own provider, or its default one; another tenant's is not found, like a random id.

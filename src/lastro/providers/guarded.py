@@ -11,12 +11,14 @@ from lastro.providers.protocol import (
     Instruction,
     KeyOwner,
     KycPaper,
+    MadeCode,
     Notification,
     Opened,
     Outcome,
     Probe,
     Provider,
     ReturnInstruction,
+    WantedCode,
 )
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
@@ -48,7 +50,7 @@ class Guarded:
         ask = partial(self._provider.remove_key, key, ispb=ispb, request_id=request_id)
         await self._circuits.directory.through(ask)
 
-    async def settle(self, instructions: Sequence[Instruction]) -> Sequence[Outcome]:
+    async def settle(self, instructions: Sequence[Instruction]) -> Sequence[Outcome | None]:
         """Through the rail's breaker."""
         return await self._circuits.settlement.through(partial(self._provider.settle, instructions))
 
@@ -80,6 +82,10 @@ class Guarded:
         """Through the office's breaker."""
         ask = partial(self._provider.submit_kyc, ispb=ispb, provider_id=provider_id, request_id=request_id)
         await self._circuits.office.through(partial(ask, account_id, holder, papers))
+
+    async def make_code(self, wanted: WantedCode) -> MadeCode:
+        """Through the office's breaker."""
+        return await self._circuits.office.through(partial(self._provider.make_code, wanted))
 
     async def send_code(self, kind: KeyType, address: str, *, code: str, key_id: UUID, expires_at: datetime) -> None:
         """Through the messenger's breaker."""

@@ -33,11 +33,13 @@ from lastro.providers.protocol import (
     Instruction,
     KeyOwner,
     KycPaper,
+    MadeCode,
     Notification,
     Opened,
     Outcome,
     Probe,
     ReturnInstruction,
+    WantedCode,
 )
 from lastro.providers.refusals import TAKEN, WHY_TAKEN
 from lastro.values.bank_account import AccountType, BankAccount
@@ -76,6 +78,7 @@ _NOT_TO_BE_ASKED = Text("O diretório não aceita consultar esta chave.", "The d
 _NO_SUCH_ENTRY = Text("O diretório não aceita registrar esta chave.", "The directory refuses to register this key.")
 _NOT_OPENED = Text("O provedor recusou a abertura da conta.", "The provider refused to open the account.")
 _TOO_MANY_MESSAGES = Text("Mensagens demais. Aguarde e tente de novo.", "Too many messages. Wait, then try again.")
+_NO_CODES = Text("O provedor não gera QR Codes.", "The provider makes no QR codes.")
 _NOT_REVIEWED = Text("O provedor recusou os documentos.", "The provider refused the documents.")
 _UNKNOWN = Text("O provedor não conhece este item.", "The provider does not know this item.")
 
@@ -198,6 +201,10 @@ class NetworkHttp:
             answer = await self._call("POST", "/office/accounts", body=body, seconds=8.0)
             account = wire.opened_in(answer, ispb, kind)
             return Opened(account.branch, account.number)
+
+    async def make_code(self, wanted: WantedCode) -> MadeCode:  # noqa: ARG002 - as the Protocol has it
+        """Not offered: the network makes no codes. Raises Unprocessable."""
+        raise Unprocessable(_NO_CODES)
 
     async def send_code(self, kind: KeyType, address: str, *, code: str, key_id: UUID, expires_at: datetime) -> None:
         """Have a code sent to a customer. Raises RateLimited, ProviderUnavailable."""

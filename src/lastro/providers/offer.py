@@ -17,11 +17,16 @@ _NOT_OPENING = Text("O provedor não está ativo e não abre contas.", "The prov
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The status, and of what the adapter can do, the part that the tenant uses."""
+    """The status, and of what the adapter can do, the part that the tenant uses.
+
+    `reviewed_elsewhere`: the adapter has no desk for documents, because its customers were reviewed before. That is the
+    adapter's to say, or a tenant could switch the review off by leaving a feature out.
+    """
 
     status: ProviderStatus
     features: frozenset[Feature]
     account_types: frozenset[AccountType]
+    reviewed_elsewhere: bool = False
 
     def refusal(self, *features: Feature) -> Unprocessable | None:
         """Why something new that takes these features can not go out."""
@@ -37,8 +42,9 @@ class Offer:
             raise refusal
 
     def refuses_to_open(self) -> Unprocessable | None:
-        """Why no account can be opened, of whatever type. Without review of documents none would ever be."""
-        refusal = self.refusal(Feature.ACCOUNTS, Feature.KYC)
+        """Why no account can be opened, of whatever type. Without a review of documents none would ever be."""
+        review = () if self.reviewed_elsewhere else (Feature.KYC,)
+        refusal = self.refusal(Feature.ACCOUNTS, *review)
         if refusal is None and self.status is not ProviderStatus.ACTIVE:
             refusal = Unprocessable(_NOT_OPENING)
         if refusal is None:

@@ -165,6 +165,7 @@ async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
     )
     if wanted.account_id is None:
         return LookedUp(found.owner, None, provider.hides_accounts)
+    end_to_end_id = found.owner.end_to_end_id or end_to_end_id
     async with bank.db.transaction() as tx:
         await _remember(tx, wanted.account_id, end_to_end_id, found, now=asked_at)
     return LookedUp(found.owner, end_to_end_id, provider.hides_accounts)

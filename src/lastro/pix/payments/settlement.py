@@ -35,6 +35,9 @@ class Unknown(str):
     __slots__ = ()
 
 
+_SILENCE = Unknown("the provider says nothing of this one")
+
+
 async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Bring these payments to their networks and conclude the ones that got a verdict; says which must wait."""
     payments = await underway.read(bank.db, [(each.account_id, each.reference) for each in claimed])
@@ -114,7 +117,7 @@ async def _send(network: Provider, payments: Sequence[Underway]) -> dict[UUID, O
         return {}
     try:
         answers = await network.settle([instruction(payment) for payment in payments])
-        return {payment.id: answer for payment, answer in zip(payments, answers, strict=True)}
+        return {payment.id: answer or _SILENCE for payment, answer in zip(payments, answers, strict=True)}
     except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known of these
         why = Unknown(f"{type(error).__name__}: {error}")
         _LOG.warning("no answer", payments=len(payments), why=why)

@@ -57,7 +57,7 @@ def judge(wanted: Sequence[Credit], accounts: Mapping[UUID, ReceivingAccount], f
         if charge is not None:
             facts = charges.facts(charge)
             facts = replace(facts, paid=facts.paid or charge.id in taken)
-            code = code or charge_rules.refusal(facts, each.amount, each.arrived_at)
+            code = code or charge_rules.refusal(facts, each.amount, each.credited_at or each.arrived_at)
         if code is not None:
             refusals[each.id] = code
             continue

@@ -79,11 +79,11 @@ class Credentials(Incoming):
 class Settings(Schema):
     """`strictDocuments`: judge check digits. `hidesAccounts`: a lookup shows neither branch nor number.
 
-    An adapter may know settings of its own, which are texts.
+    An adapter may know settings of its own, which are texts, such as public keys.
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Annotated[str, *line(255)]]
+    __pydantic_extra__: dict[str, Annotated[str, *line(4_096)]]
 
     strict_documents: Annotated[bool, Field(strict=True)] = True
     hides_accounts: Annotated[bool, Field(strict=True)] = False
