@@ -31,6 +31,7 @@ ACCOUNT_OWNED = {
     "kyc_submissions": "account_id",
     "kyc_documents": "account_id",
     "kyc_images": "account_id",
+    "internal_transfers": "account_id",
 }
 KEYED_BY_VALUE = {
     "inbox",
@@ -41,6 +42,7 @@ KEYED_BY_VALUE = {
     "key_holders",
     "lookup_budgets",
     "qrcode_locations",
+    "token_spending",
 }
 REFERENCE_OR_LOCAL = {
     "tenants",

@@ -47,6 +47,9 @@ PROMISED = {
     "POST /pix/qrcode": "BAAS_PIX_QRCODE_CREATE",
     "GET /pix/qrcode/:id": "BAAS_PIX_QRCODE_READ",
     "POST /pix/qr-codes/decode": "BAAS_PIX_QRCODE_READ",
+    "POST /transfers/internal": "BAAS_TRANSFERS_CREATE",
+    "GET /transfers/internal": "BAAS_TRANSFERS_READ",
+    "GET /transfers/internal/:id": "BAAS_TRANSFERS_READ",
 }
 # What needs no token, and why that is all right.
 OPEN = {

@@ -33,10 +33,11 @@ from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
 from lastro.settings import Settings
 from lastro.switchboard import Switchboard
+from lastro.transfers.router import router as internal_transfers
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes)
+ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes, internal_transfers)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

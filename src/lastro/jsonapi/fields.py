@@ -35,6 +35,10 @@ _CONTROL = Text(
 )
 _TOO_LONG = Text("Deve ter no máximo {longest} caracteres.", "Must have at most {longest} characters.")
 _BLANK = Text("Não pode ser vazio.", "May not be blank.")
+_CORRELATION = Text(
+    "Deve ter de 1 a 64 caracteres ASCII visíveis, sem espaços.",
+    "Must have 1 to 64 visible ASCII characters, no spaces.",
+)
 _METADATA_SHAPE = Text("Deve ser um objeto JSON.", "Must be a JSON object.")
 _METADATA_SIZE = Text("Limite: 16 kB, profundidade 4 e 50 chaves ao todo.", "Limit: 16 kB, depth 4 and 50 keys in all.")
 _METADATA_NUMBER = Text(
@@ -116,6 +120,21 @@ def _one_line(value: str, longest: int) -> str:
 def line(longest: int) -> tuple[Any, ...]:
     """What makes a `str` a non-blank single line of at most `longest` characters: `Annotated[str, *line(140)]`."""
     return Field(strict=True, min_length=1, max_length=longest), AfterValidator(lambda value: _one_line(value, longest))
+
+
+def _read_correlation(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,64}", value):
+        raise Invalid(_CORRELATION)
+    return value
+
+
+CorrelationId = Annotated[
+    str,
+    PlainValidator(_read_correlation),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-~]+$"}),
+    Field(description="Referência do cliente, livre e não única", examples=["pedido-1042"]),
+]
+"""The client's own reference: 1 to 64 visible ASCII characters, as in an Idempotency-Key. Nothing makes it unique."""
 
 
 def _read_date(value: Any) -> date:

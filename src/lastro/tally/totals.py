@@ -108,7 +108,7 @@ async def pending(tx: AsyncSession) -> int:
     return int((await tx.execute(select(func.count()).select_from(TallyChange))).scalar_one())
 
 
-COUNTED = ("pix_payments", "pix_transfers", "pix_refunds")
+COUNTED = ("pix_payments", "pix_transfers", "pix_refunds", "internal_transfers")
 
 RECOUNT: Sequence[str] = (
     "TRUNCATE tally, tally_changes",

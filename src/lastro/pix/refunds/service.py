@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lastro.accounts.models import Account
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
+from lastro.auth.spending import spend
 from lastro.bank import Bank
 from lastro.database import Found, PageRequest, page_of
 from lastro.errors import NotFound
@@ -41,7 +42,8 @@ _NO_REFUND = Text("Devolução não encontrada.", "Refund not found.")
 async def create(bank: Bank, caller: Caller, transfer_id: UUID, order: RefundOrder, attempt: Attempt | None) -> Answer:
     """Hold the money and promise to bring it back; durable when it returns.
 
-    Raises NotFound, Conflict, RefundExceeded, InsufficientBalance, Unprocessable, Unavailable.
+    Raises NotFound, Conflict, RefundExceeded, InsufficientBalance, Unprocessable, Unavailable, and Forbidden over a cap
+    of the token.
     """
 
     async def apply(tx: AsyncSession) -> RefundDocument:
@@ -56,6 +58,7 @@ async def create(bank: Bank, caller: Caller, transfer_id: UUID, order: RefundOrd
         refusal = rules.may_refund(refundable, amount, now)
         if refusal is not None:
             raise refusal
+        await spend(tx, caller, amount, now=now)
         refund = _refund(transfer, RefundOrder(amount, order.reason), account.ispb, now)
         tx.add(refund)
         transfer.refunded += refund.amount
