@@ -32,12 +32,26 @@ from lastro.pix.refunds.router import router as refunds
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.protocol import Provider
 from lastro.settings import Settings
+from lastro.statements.receipt_router import router as receipts
+from lastro.statements.router import router as statements
 from lastro.switchboard import Switchboard
 from lastro.transfers.router import router as internal_transfers
 from lastro.values.text import Text
 from lastro.wiring import House, build
 
-ROUTERS = (accounts, kyc, keys, lookups, payments, transfers, refunds, qrcodes, internal_transfers)
+ROUTERS = (
+    accounts,
+    kyc,
+    keys,
+    lookups,
+    payments,
+    transfers,
+    refunds,
+    qrcodes,
+    internal_transfers,
+    statements,
+    receipts,
+)
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Uuid, bindparam, select, text
+from sqlalchemy import ColumnElement, DateTime, Uuid, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.ledger.models import MovementRow
@@ -40,7 +40,7 @@ class Entry:
 
 
 CREDITS = frozenset({Reason.RECEIVE, Reason.COLLECT})
-DEBITS = frozenset({Reason.SETTLE, Reason.PAY})
+DEBITS = frozenset({Reason.SETTLE, Reason.PAY, Reason.TRANSFER})
 REFERENCE = MovementRow.reference
 """For conditions: the id of what a movement is about."""
 
@@ -97,3 +97,15 @@ async def entries(
         Entry(seq, posted_at, reason, reference, target is Pot.AVAILABLE, amount, available + in_transit)
         for seq, posted_at, reason, reference, target, amount, available, in_transit in await tx.execute(query)
     ]
+
+
+async def count(tx: AsyncSession, account_id: UUID, *, after: int, last: int, most: int) -> int:
+    """How many entries there are, counted up to `most`."""
+    row = MovementRow
+    entry = (
+        select(row.seq)
+        .where(row.account_id == account_id, row.seq > after, row.seq <= last, row.reason.in_(CREDITS | DEBITS))
+        .limit(most)
+    )
+    counted: int = (await tx.execute(select(func.count()).select_from(entry.subquery()))).scalar_one()
+    return counted

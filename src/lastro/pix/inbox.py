@@ -30,7 +30,10 @@ class InboxRow(Base):
     # A statement asks what a credit was; only a return writes to this index.
     __table_args__ = (
         Index(
-            "ix_inbox_account_id_reference_returned", "account_id", "reference", postgresql_where=text("kind = 'RETURN'")
+            "ix_inbox_account_id_reference_returned",
+            "account_id",
+            "reference",
+            postgresql_where=text("kind = 'RETURN'"),
         ),
     )
 
