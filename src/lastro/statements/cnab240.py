@@ -112,7 +112,7 @@ class _Records:
         self._account = f"{kind}{holder.tax_id.value:0>14}{'':20}{account}"
         self._name = _text(holder.name, 30)
         # Files of later days have higher numbers, and the same days have the same.
-        self._sequence = max((of.period.last - _FIRST_FILE).days, 1)
+        self._sequence = (of.period.last - _FIRST_FILE).days % 100_000
 
     def file_header(self) -> str:
         made = local(self._of.period.asked_at)
