@@ -209,6 +209,8 @@ def test_the_ids_of_the_routes_are_seen() -> None:
         ("POST /pix/keys/:id/confirm", "key_id"),
         ("POST /pix/qrcode", "accountId"),
         ("GET /pix/qrcode/:id", "qrcode_id"),
+        ("POST /transfers/internal", "recipientAccountId"),
+        ("GET /transfers/internal", "filter[accountId]"),
     }
 
 
@@ -237,7 +239,8 @@ async def test_a_route_opens_to_its_permission_and_to_no_other(call: Call, keyri
 
 @dataclass
 class Household:
-    """A tenant's account, a payment that it sent, a transfer received and partly given back, a key and a code."""
+    """A tenant's account, a payment that it sent, a transfer received and partly given back, a key and a code, and a
+    transfer to another account of the tenant."""
 
     tenant: Tenant
     account: Account
@@ -246,13 +249,14 @@ class Household:
 
     async def seen(self) -> Any:
         """Everything that the tenant can see of itself."""
-        lists = ("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys")
+        lists = ("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys", "/transfers/internal")
         return [(await self.tenant.get(path)).data for path in lists]
 
 
 async def household(tenant: Tenant) -> Household:
     account = await tenant.account(available="10.00")
-    payment = await account.pays(1.00)
+    reference = uuid4().hex
+    payment = await account.pays(1.00, extra={"correlationId": reference})
     paid = await account.payment_becomes(payment.id, "COMPLETED")
     (transfer,) = (await tenant.get("/pix/transfers")).data
     refund = await tenant.post(f"/pix/transfers/{transfer['id']}/refund", "pix-refunds", {"amount": 1.00})
@@ -263,6 +267,12 @@ async def household(tenant: Tenant) -> Household:
     await until(given_back)
     key = await tenant.post("/pix/keys", "pix-keys", {"accountId": account.id, "keyType": "EVP"})
     code = await tenant.post("/pix/qrcode", "pix-qrcode", {"accountId": account.id, "type": "STATIC"})
+    savings = await tenant.account()
+    moved = await tenant.post(
+        "/transfers/internal",
+        "internal-transfers",
+        {"accountId": account.id, "recipientAccountId": savings.id, "amount": 1.00, "correlationId": reference},
+    )
     return Household(
         tenant,
         account,
@@ -276,6 +286,8 @@ async def household(tenant: Tenant) -> Household:
             "refund_id": refund.id,
             "key_id": key.id,
             "qrcode_id": code.id,
+            "recipientAccountId": savings.id,
+            "internal_transfer_id": moved.id,
             "providerId": str(tenant.provider_id),
             "filter[providerId]": str(tenant.provider_id),
             "page[after]": "see below",
@@ -285,6 +297,7 @@ async def household(tenant: Tenant) -> Household:
             "transfers": transfer["attributes"]["e2eId"],
             "refunds": refund.attributes["e2eId"],
             "filter[externalRef]": paid["externalRef"],
+            "filter[correlationId]": reference,
         },
     )
 
@@ -421,14 +434,14 @@ async def test_a_strangers_id_in_a_filter_is_nobodys_id(
         (call, name)
         for call in CALLS
         for name in call.parameters
-        if name in {"filter[e2eId]", "filter[externalRef]", "filter[txid]"}
+        if name in {"filter[e2eId]", "filter[externalRef]", "filter[txid]", "filter[correlationId]"}
     ],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
 async def test_a_strangers_reference_in_a_filter_finds_nothing(
     call: Call, name: str, own: Household, theirs: Household
 ) -> None:
-    value = theirs.texts.get(name, theirs.texts[call.path.rsplit("/", 1)[-1]])
+    value = theirs.texts.get(name) or theirs.texts[call.path.rsplit("/", 1)[-1]]
 
     today = datetime.now(ZoneInfo("America/Sao_Paulo")).date()
     days = f"&filter[dateFrom]={today - timedelta(days=1)}&filter[dateTo]={today}" if "externalRef" in name else ""
@@ -456,6 +469,7 @@ async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Househo
         "/pix/refunds": "refund_id",
         "/pix/keys": "key_id",
         "/pix/qrcode": "qrcode_id",
+        "/transfers/internal": "internal_transfer_id",
     }
 
     found = {

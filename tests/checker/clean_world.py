@@ -5,6 +5,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 Row = dict[str, Any]
 Connection = Any  # asyncpg's, which has no types
@@ -18,6 +19,7 @@ _POTS = {
     "RECEIVE": ("SPI", "AVAILABLE"),
     "PAY": ("IN_TRANSIT", "BOOK"),
     "COLLECT": ("BOOK", "AVAILABLE"),
+    "TRANSFER": ("AVAILABLE", "BOOK"),
 }
 
 
@@ -290,6 +292,27 @@ class CleanWorld:
         self._move(payer, "PAY", centavos, name)
         self._arrive(payee, f"{name}, received", centavos, payment["e2e_id"], payment)
         self._move(payee, "COLLECT", centavos, f"{name}, received")
+
+    def transfer(self, giver: str, taker: str, name: str, centavos: int) -> None:
+        """Between two accounts of one tenant; the transfer gets the name, and the token's spending is counted."""
+        account = self._rows[giver]
+        self._tick()
+        self._add(
+            "internal_transfers",
+            name,
+            account_id=account["id"],
+            tenant_id=account["tenant_id"],
+            recipient_account_id=self._rows[taker]["id"],
+            amount_centavos=centavos,
+            status="COMPLETED",
+            completed_at=self._now,
+        )
+        self._move(giver, "TRANSFER", centavos, name)
+        self._move(taker, "COLLECT", centavos, name)
+        self._tell({**self._rows[name], "version": 1}, account["id"], "transfer.internal.completed")
+        self._answered(self._rows[name], "POST /baas/api/v1/transfers/internal", "internal-transfers", name)
+        day = self._now.astimezone(ZoneInfo("America/Sao_Paulo")).date()
+        self.bank["token_spending"].append({"spender": name, "day": day, "centavos": centavos})
 
     def refund(self, transfer_name: str, name: str, centavos: int) -> None:
         """A received Pix is given back; the refund gets the name."""
@@ -600,6 +623,8 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.conclude("returned", "COMPLETED")
     world.take_back("returned", "all of it", 30_00)
     world.pay_inside("foreign", "payer", "next door", 20_00)
+    world.open("savings")
+    world.transfer("payer", "savings", "between our own", 6_00)
     world.refund("next door, received", "back next door", 5_00)
     world.conclude_refund("back next door", "COMPLETED")
     world.refund("first of payer", "given back", 3_00)

@@ -62,6 +62,8 @@ def gone_apart(*network_rows: str) -> Corruption:
 
 PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), named("next door")
 _NEW, _FILE = named("newcomer"), named("file of payer")
+_OWN = named("between our own")
+_ANY_SPENDING = "ALTER TABLE token_spending DROP CONSTRAINT ck_token_spending_centavos_not_negative"
 _ANY_IMAGE = "ALTER TABLE kyc_images DROP CONSTRAINT ck_kyc_images_sealed_size"
 
 CORRUPTIONS: tuple[Corruption, ...] = (
@@ -171,6 +173,31 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "INSERT INTO pix_transfers SELECT (jsonb_populate_record(transfer, jsonb_build_object('id',"
         f" gen_random_uuid(), 'e2e_id', 'other'))).* FROM pix_transfers transfer WHERE payment_id = {INSIDE}",
     ),
+    broken("L1", f"UPDATE movements SET source = 'IN_TRANSIT' WHERE reference = {_OWN} AND reason = 'TRANSFER'"),
+    broken("L2", "GRANT UPDATE (amount_centavos) ON internal_transfers TO lastro_app"),
+    broken("L6", f"DELETE FROM movements WHERE reference = {_OWN} AND reason = 'COLLECT'"),
+    broken("N3", f"DELETE FROM internal_transfers WHERE id = {_OWN}"),
+    broken("B1", f"DELETE FROM internal_transfers WHERE id = {_OWN}"),
+    broken("B1", f"UPDATE internal_transfers SET amount_centavos = amount_centavos + 1 WHERE id = {_OWN}"),
+    broken("B1", f"UPDATE internal_transfers SET recipient_account_id = {named('blocked')} WHERE id = {_OWN}"),
+    broken("B1", f"DELETE FROM movements WHERE reference = {_OWN} AND reason = 'TRANSFER'"),
+    broken("B1", f"DELETE FROM movements WHERE reference = {_OWN} AND reason = 'COLLECT'"),
+    broken("B1", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {_OWN} AND reason = 'COLLECT'"),
+    broken("B1", f"UPDATE movements SET posted_at = now() WHERE reference = {_OWN} AND reason = 'COLLECT'"),
+    broken("B1", _UNIQUE_MOVEMENT, f"INSERT INTO movements SELECT * FROM movements WHERE reference = {_OWN}"),
+    broken("B1", f"UPDATE movements SET reason = 'TRANSFER' WHERE reference = {PAID} AND reason = 'SETTLE'"),
+    broken("B2", f"UPDATE accounts SET currency = 'USD' WHERE id = {PAYER}"),
+    broken("B2", f"UPDATE internal_transfers SET recipient_account_id = {named('foreign')} WHERE id = {_OWN}"),
+    broken("B2", f"UPDATE internal_transfers SET completed_at = created_at - interval '1 ms' WHERE id = {_OWN}"),
+    broken("B3", "UPDATE token_spending SET centavos = 10000000"),
+    broken("B3", "UPDATE token_spending SET day = day - 7"),
+    broken("B3", _ANY_SPENDING, "UPDATE token_spending SET centavos = -1"),
+    broken("I5", f"UPDATE internal_transfers SET id = gen_random_uuid() WHERE id = {_OWN}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {_OWN}"),
+    broken("E1", f"UPDATE events SET type = 'pix.payment.completed' WHERE resource_id = {_OWN}"),
+    broken("T4", f"UPDATE internal_transfers SET tenant_id = {named('two')} WHERE id = {_OWN}"),
+    broken("T4", f"UPDATE internal_transfers SET recipient_account_id = {named('foreign')} WHERE id = {_OWN}"),
+    broken("C1", "DELETE FROM tally_changes WHERE kind = 'internal_transfers'"),
     broken("R1", f"UPDATE pix_transfers SET refunded_centavos = 1 WHERE id = {named('first of payer')}"),
     broken("R1", f"DELETE FROM pix_refunds WHERE id = {named('given back')}"),
     broken("R2", f"UPDATE pix_refunds SET transfer_id = {PAID} WHERE id = {named('given back')}"),

@@ -29,20 +29,25 @@ STATUSES = {
     "pix_payments": ["PROCESSING", "COMPLETED", "FAILED", "REVERSED"],
     "pix_transfers": ["COMPLETED"],
     "pix_refunds": ["PROCESSING", "COMPLETED", "FAILED"],
+    "internal_transfers": ["COMPLETED"],
 }
+_PIX = "provider_id, e2e_id, version, updated_at"
 COLUMNS = {
-    "pix_payments": "status, recipient_key_type, recipient_key_value, payer, payee, initiation, completed_at,"
+    "pix_payments": f"{_PIX}, status, recipient_key_type, recipient_key_value, payer, payee, initiation, completed_at,"
     " failure_reason, returned_centavos",
-    "pix_transfers": "status, payer",
-    "pix_refunds": "status, transfer_id, original_e2e_id, completed_at, failure_reason",
+    "pix_transfers": f"{_PIX}, status, payer",
+    "pix_refunds": f"{_PIX}, status, transfer_id, original_e2e_id, completed_at, failure_reason",
+    "internal_transfers": "status, recipient_account_id, completed_at",
 }
+_OF_PIX = ":tenant_id, id::text, 1, at"
 _ENDED = "CASE WHEN {s} IN ('COMPLETED', 'REVERSED') THEN at END"
 _WHY = "CASE WHEN {s} = 'FAILED' THEN 'no' END"
 _BACK = "CASE WHEN {s} = 'REVERSED' THEN 100 ELSE 0 END"
 VALUES = {
-    "pix_payments": f"s, 'EVP', 'k', '{{}}', '{{}}', 'KEY', {_ENDED}, {_WHY}, {_BACK}".replace("{s}", "s"),
-    "pix_transfers": "s, '{}'",
-    "pix_refunds": f"s, id, 'D', {_ENDED}, {_WHY}".replace("{s}", "s"),
+    "pix_payments": f"{_OF_PIX}, s, 'EVP', 'k', '{{}}', '{{}}', 'KEY', {_ENDED}, {_WHY}, {_BACK}".replace("{s}", "s"),
+    "pix_transfers": f"{_OF_PIX}, s, '{{}}'",
+    "pix_refunds": f"{_OF_PIX}, s, id, 'D', {_ENDED}, {_WHY}".replace("{s}", "s"),
+    "internal_transfers": "s, id, at",
 }
 SETTLED = {
     "pix_payments": f"failure_reason = {_WHY}, completed_at = {_ENDED}, returned_centavos = {_BACK}",
@@ -60,9 +65,8 @@ class Shelf:
 
     async def add(self, tx: AsyncSession, kind: str, rows: Sequence[tuple[UUID, str, datetime]]) -> None:
         statement = f"""
-            INSERT INTO {kind} (account_id, id, tenant_id, provider_id, amount_centavos, e2e_id, version, created_at,
-                                updated_at, {COLUMNS[kind]})
-            SELECT account_id, id, :tenant_id, :tenant_id, 100, id::text, 1, at, at, {VALUES[kind]}
+            INSERT INTO {kind} (account_id, id, tenant_id, amount_centavos, created_at, {COLUMNS[kind]})
+            SELECT account_id, id, :tenant_id, 100, at, {VALUES[kind]}
               FROM unnest(CAST(:accounts AS uuid[]), CAST(:ids AS uuid[]), CAST(:statuses AS text[]),
                           CAST(:moments AS timestamptz[])) AS u(account_id, id, s, at)
         """

@@ -49,6 +49,7 @@ WITH answer AS MATERIALIZED (
                 WHEN operation LIKE '%/refund' THEN 'pix-refunds'
                 WHEN operation LIKE '%/pix/keys%' THEN 'pix-keys'
                 WHEN operation LIKE '%/pix/qrcode' THEN 'pix-qrcode'
+                WHEN operation LIKE '%/transfers/internal' THEN 'internal-transfers'
                 WHEN operation LIKE '%/kyc' THEN 'kyc'
                 ELSE 'accounts' END AS type
       FROM idempotency
@@ -56,6 +57,7 @@ WITH answer AS MATERIALIZED (
         OR operation LIKE 'POST %/refund'
         OR operation ~ '/pix/keys(/[{]key_id[}]/confirm)?$'
         OR operation LIKE '%/pix/qrcode'
+        OR operation LIKE '%/transfers/internal'
         OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock|kyc))?)?$'
 )
 SELECT answer.operation || ' ' || answer.key
@@ -72,12 +74,15 @@ SELECT answer.operation || ' ' || answer.key
                         AND key.tenant_id = answer.tenant_id
   LEFT JOIN pix_qrcodes code ON answer.type = 'pix-qrcode' AND code.id::text = answer.words[10]
                             AND code.tenant_id = answer.tenant_id
+  LEFT JOIN internal_transfers moved ON answer.type = 'internal-transfers' AND moved.id::text = answer.words[10]
+                                    AND moved.tenant_id = answer.tenant_id
  WHERE (words[2], words[4], words[6], words[8]) IS DISTINCT FROM ('data', 'type', answer.type, 'id')
-    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id) IS NULL
+    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id, moved.id) IS NULL
 UNION ALL
 SELECT words[10] || ' was created under two keys'
   FROM answer
- WHERE words[10] IS NOT NULL AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|accounts)$'
+ WHERE words[10] IS NOT NULL
+   AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|transfers/internal|accounts)$'
  GROUP BY words[10] HAVING count(*) > 1
 """
 
@@ -91,6 +96,7 @@ WITH told AS (
            count(*) FILTER (WHERE type = 'pix.transfer.received') AS received,
            count(*) FILTER (WHERE type = 'pix.refund.completed') AS refunded,
            count(*) FILTER (WHERE type = 'pix.refund.failed') AS not_refunded,
+           count(*) FILTER (WHERE type = 'transfer.internal.completed') AS transferred,
            count(*) FILTER (WHERE type = 'pix.qrcode.paid') AS code_paid,
            count(*) FILTER (WHERE type = 'pix.key.activated') AS key_activated,
            count(*) FILTER (WHERE type = 'pix.key.refused') AS key_refused,
@@ -107,6 +113,8 @@ WITH told AS (
     SELECT account_id, id, tenant_id::text, 'pix.transfer', status FROM pix_transfers
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.refund', status FROM pix_refunds
+     UNION ALL
+    SELECT account_id, id, tenant_id::text, 'transfer.internal', status FROM internal_transfers
      UNION ALL
     SELECT id, id, tenant_id::text, 'account',
            CASE WHEN status = 'CLOSED' AND account_number IS NULL THEN 'WITHDRAWN' ELSE status END
@@ -137,6 +145,7 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
        WHEN 'pix.refund PROCESSING' THEN told.times IS NOT NULL
        WHEN 'pix.refund COMPLETED' THEN (times, refunded) IS DISTINCT FROM (1, 1)
        WHEN 'pix.refund FAILED' THEN (times, not_refunded) IS DISTINCT FROM (1, 1)
+       WHEN 'transfer.internal COMPLETED' THEN (times, transferred) IS DISTINCT FROM (1, 1)
        WHEN 'pix.qrcode UNPAID' THEN told.times IS NOT NULL
        WHEN 'pix.qrcode PAID' THEN (times, code_paid) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key UNHEARD OF' THEN told.times IS NOT NULL
@@ -187,6 +196,10 @@ SELECT kind || ' ' || resource.id
         SELECT 'key', account_id, id, tenant_id, provider_id FROM pix_keys
          UNION ALL
         SELECT 'code', account_id, id, tenant_id, provider_id FROM pix_qrcodes
+         UNION ALL
+        SELECT 'transfer from', account_id, id, tenant_id, NULL FROM internal_transfers
+         UNION ALL
+        SELECT 'transfer to', recipient_account_id, id, tenant_id, NULL FROM internal_transfers
          UNION ALL
         SELECT 'event', account_id, id, tenant_id, NULL FROM events
          UNION ALL

@@ -9,7 +9,8 @@ SELECT account_id || ' seq ' || seq
     OR source = target
     OR (reason, source, target) NOT IN (('HOLD', 'AVAILABLE', 'IN_TRANSIT'), ('SETTLE', 'IN_TRANSIT', 'SPI'),
                                         ('RELEASE', 'IN_TRANSIT', 'AVAILABLE'), ('RECEIVE', 'SPI', 'AVAILABLE'),
-                                        ('PAY', 'IN_TRANSIT', 'BOOK'), ('COLLECT', 'BOOK', 'AVAILABLE'))
+                                        ('PAY', 'IN_TRANSIT', 'BOOK'), ('COLLECT', 'BOOK', 'AVAILABLE'),
+                                        ('TRANSFER', 'AVAILABLE', 'BOOK'))
 """
 
 _APPEND_ONLY = """
@@ -17,7 +18,7 @@ SELECT 'there is no role lastro_app' WHERE NOT EXISTS (SELECT FROM pg_roles WHER
 UNION ALL
 SELECT verb || ' ' || name
   FROM pg_roles role
- CROSS JOIN unnest(ARRAY['movements', 'events', 'inbox', 'idempotency']) AS name
+ CROSS JOIN unnest(ARRAY['movements', 'events', 'inbox', 'idempotency', 'internal_transfers']) AS name
  CROSS JOIN unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS verb
  WHERE role.rolname = 'lastro_app'
    AND (has_table_privilege(role.oid, name, verb)
@@ -130,7 +131,11 @@ SELECT balance.account_id || ' balance'
 
 INVARIANTS = (
     Invariant("L1", "Each movement is a sentence of the ledger and moves a positive amount.", _SENTENCES),
-    Invariant("L2", "The application can not rewrite movements, events, inbox or stored answers.", _APPEND_ONLY),
+    Invariant(
+        "L2",
+        "The application can not rewrite movements, events, inbox, stored answers or internal transfers.",
+        _APPEND_ONLY,
+    ),
     Invariant("L3", "Each account has one balance, and it is the sum of the account's movements.", _SUMS),
     Invariant("L4", "Movements are numbered 1 to n and each balance follows from the one before.", _RUNNING),
     Invariant("L5", "No pot of a customer was ever below zero, and CHECKs see to it.", _NEVER_NEGATIVE),

@@ -9,13 +9,14 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import bank, directory, keys, kyc, money, network, pix, qrcodes, refunds, totals
+from lastro.checker import bank, directory, keys, kyc, money, network, pix, qrcodes, refunds, totals, transfers
 from lastro.checker.invariants import Invariant
 
 EVERY: tuple[Invariant, ...] = (
     *money.INVARIANTS,
     *pix.INVARIANTS,
     *refunds.INVARIANTS,
+    *transfers.INVARIANTS,
     *keys.INVARIANTS,
     *qrcodes.INVARIANTS,
     *bank.INVARIANTS,

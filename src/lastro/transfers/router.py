@@ -33,9 +33,9 @@ async def search(query: Annotated[TransferQuery, Query()], caller: Reader, bank:
     return resources.listing(found, query)
 
 
-@router.get("/{transfer_id}")
-async def get(transfer_id: UUID, caller: Reader, bank: TheBank) -> TransferDocument:
+@router.get("/{internal_transfer_id}")
+async def get(internal_transfer_id: UUID, caller: Reader, bank: TheBank) -> TransferDocument:
     """Obter transferência entre contas por ID."""
     async with bank.db.reading() as tx:
-        transfer = await service.get(tx, caller, transfer_id)
+        transfer = await service.get(tx, caller, internal_transfer_id)
     return resources.document(transfer)
