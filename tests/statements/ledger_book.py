@@ -61,9 +61,7 @@ class LedgerBook:
             strict_documents=False,
         )
         account_id = uuid4()
-        application = Application(
-            provider_id, name, TaxId.parse(document or a_cnpj()), AccountType.CHECKING, None
-        )
+        application = Application(provider_id, name, TaxId.parse(document or a_cnpj()), AccountType.CHECKING, None)
         async with house.bank.db.transaction() as tx:
             await accounts.add(tx, account_id, tenant_id, application, now=NOON - timedelta(days=400))
             await tx.execute(
