@@ -104,7 +104,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L11", f"UPDATE accounts SET closed_at = closed_at - interval '1 minute' WHERE id = {_CLOSED}"),
     broken(
         "L12",
-        f"UPDATE movements SET posted_at = posted_at - interval '1 hour' WHERE reference = {PAID} AND reason = 'SETTLE'",
+        f"UPDATE movements SET posted_at = posted_at - interval '1 h' WHERE reference = {PAID} AND reason = 'SETTLE'",
     ),
     broken("L12", f"UPDATE balances SET moved_at = moved_at + interval '1 us' WHERE account_id = {PAYER}"),
     broken("L12", f"UPDATE balances SET moved_at = NULL WHERE account_id = {PAYER}"),

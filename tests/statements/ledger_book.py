@@ -1,6 +1,6 @@
 """Accounts on the quiet bank whose history is written by hand: any name, any moment, as many lines as wanted."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import text, update
@@ -16,6 +16,8 @@ from lastro.ledger import book
 from lastro.ledger.movements import hold, receive, settle
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.states import PaymentStatus
+from lastro.pix.refunds.models import PixRefund
+from lastro.pix.refunds.states import RefundStatus
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
 from lastro.providers.protocol import Initiation, Party
 from lastro.statements.period import period
@@ -131,6 +133,25 @@ class LedgerBook:
             await book.post(tx, said, posted_at=at)
         return payment_id
 
+    def refund(self, transfer_id: UUID, centavos: int, status: RefundStatus) -> PixRefund:
+        """A row about giving back; what it moved is not written."""
+        refund_id = uuid4()
+        return PixRefund(
+            account_id=self.account_id,
+            id=refund_id,
+            tenant_id=self.tenant_id,
+            provider_id=self.provider_id,
+            transfer_id=transfer_id,
+            amount=Money(centavos),
+            status=status,
+            e2e_id=f"D00000000{refund_id.hex[:23]}",
+            original_e2e_id="",
+            version=1,
+            completed_at=NOON if status is RefundStatus.COMPLETED else None,
+            created_at=NOON,
+            updated_at=NOON,
+        )
+
     async def fills(self, lines: int, *, since: datetime, step: timedelta) -> None:
         """So many received Pix of one centavo, written as fast as the database can."""
         values = {
@@ -142,15 +163,13 @@ class LedgerBook:
             "step": step,
         }
         async with self.house.bank.db.transaction() as tx:
-            await tx.execute(text("SET LOCAL statement_timeout = '120s'"))
+            await tx.execute(text("SET LOCAL statement_timeout = '300s'"))
             await tx.execute(text("CREATE TEMP TABLE filling ON COMMIT DROP AS " + _FACTS), values)
             for statement_ in _FILL:
                 await tx.execute(text(statement_), values)
 
     async def statement(self, date_from: str | None = None, date_to: str | None = None, **more: datetime) -> Statement:
         """Of these days, as the service knows it."""
-        from datetime import date
-
         days = period(
             date.fromisoformat(date_from) if date_from else None,
             date.fromisoformat(date_to) if date_to else None,

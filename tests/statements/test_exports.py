@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -293,3 +294,31 @@ async def test_a_part_that_does_not_come_ends_the_answer_unfinished(
         return (await tenant.get(f"/accounts/{account.id}/statement?format=csv")).status == 200
 
     await until(is_free)
+
+
+@pytest.mark.parametrize("chosen", [Format.CSV, Format.OFX, Format.CNAB240])
+async def test_memory_is_that_of_a_piece_however_long_the_file(ledger: LedgerBook, chosen: Format) -> None:
+    """Sixteen times the lines, and hardly more memory at the highest point."""
+    await ledger.fills(8_000, since=NOON, step=timedelta(minutes=2))
+
+    async def highest(last: str) -> tuple[int, int]:
+        answer, sizes = await made(ledger, chosen, "2026-03-10", last), list[int]()
+
+        async def receive() -> Any:
+            await asyncio.sleep(3600)
+
+        async def send(message: Any) -> None:
+            sizes.append(len(message.get("body", b"")))
+
+        tracemalloc.start()
+        try:
+            await answer({"type": "http"}, receive, send)
+            return tracemalloc.get_traced_memory()[1], sum(sizes)
+        finally:
+            tracemalloc.stop()
+
+    await highest("2026-03-10")  # what is remembered is remembered now
+    short, short_size = await highest("2026-03-10")
+    long, long_size = await highest("2026-03-31")
+    assert long_size > 15 * short_size
+    assert long < 2 * short + 500_000 < long_size

@@ -1,7 +1,7 @@
 """A statement as PDF, like the ones that banks send."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from lastro.statements import brazilian
 from lastro.statements.lines import Direction, Line
@@ -27,7 +27,7 @@ def render(of: Statement, lines: Sequence[Line]) -> bytes:
         if posted.date() != day:
             day = posted.date()
             paper.day(day)
-        paper.entry(line, f"{posted:%H:%M}")
+        paper.entry(line, posted)
     paper.end(is_empty=not lines)
     return paper.bytes()
 
@@ -97,18 +97,19 @@ class _Sheet(Paper):
         self.ln(1)
         self.words(brazilian.day(day), size=9, bold=True, height=6, ends_line=True)
 
-    def entry(self, line: Line, time: str) -> None:
-        """A line in two: what it was and with whom, then what else is known."""
+    def entry(self, line: Line, posted: datetime) -> None:
+        """A line in two: what it was and with whom, then what else is known. On a new sheet, after its day."""
         if self.will_page_break(_ROW):
             self.add_page()
+            self.day(posted.date())
         origin, other = line.origin, line.origin.counterparty
         is_credit = line.direction is Direction.CREDIT
         amount = f"{'+' if is_credit else '-'}{brazilian.amount(line.amount)}"
-        self.words(time, size=8, ink=GREY, width=_TIME)
+        self.words(f"{posted:%H:%M}", size=8, ink=GREY, width=_TIME)
         self.words(f"{NAMES[origin.type]} · {other.name}", width=self._text_width)
         self.words(amount, bold=True, ink=GREEN if is_credit else RED, width=_MONEY, align="R")
         self.words(brazilian.amount(line.balance_after), width=_MONEY, align="R", ends_line=True)
-        details = (other.document, other.bank_name or f"ISPB {other.ispb}", origin.description, origin.e2e_id)
+        details = (other.document, other.bank_name or f"ISPB {other.ispb}", origin.e2e_id, origin.description)
         self.set_x(MARGIN + _TIME)
         text = " · ".join(filter(None, details))
         self.words(text, size=6.5, ink=GREY, width=self.epw - _TIME, height=3, ends_line=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.auth.caller import Caller
@@ -134,13 +134,13 @@ async def of_transfer(tx: AsyncSession, caller: Caller, transfer_id: UUID) -> Re
 
 async def _given_back(tx: AsyncSession, account_id: UUID, transfer_id: UUID) -> Money:
     """What has reached the payer again: refunds under way do not count yet."""
-    query = select(func.sum(PixRefund.amount)).where(
+    centavos = type_coerce(PixRefund.amount, BigInteger)  # a sum of BIGINTs is NUMERIC, which is no Money
+    query = select(func.coalesce(func.sum(centavos), 0)).where(
         PixRefund.account_id == account_id,
         PixRefund.transfer_id == transfer_id,
         PixRefund.status == RefundStatus.COMPLETED,
     )
-    total = (await tx.execute(query)).scalar_one()
-    return total or ZERO
+    return Money(int((await tx.execute(query)).scalar_one()))
 
 
 def _masked_if_cpf(key: str | None) -> str | None:
