@@ -22,10 +22,9 @@ def day(value: date) -> str:
 
 def lettered(text: str, encoding: str) -> str:
     """The text in one line, in letters that this encoding has: a letter without its accent rather than none."""
-    line = " ".join(text.split())
-    if line.isascii() and line.isprintable():
+    line = " ".join(text.split()).translate(_PLAINER)
+    if line.isprintable() and len(line.encode(encoding, "ignore")) == len(line):  # each of these has a byte a letter
         return line
-    line = line.translate(_PLAINER)
     return "".join(_letter(character, encoding) for character in line)
 
 

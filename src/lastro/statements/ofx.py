@@ -86,10 +86,9 @@ async def write(of: Statement, pieces: AsyncIterator[Sequence[Line]]) -> AsyncIt
     """The file, piece by piece; the balance at its end is the closing one."""
     holder, period = of.holder, of.period
     ended = period.until - _SECOND
-    yield _bytes(_HEADER) + _filled(
-        _TOP,
+    top = _TOP.format(
         server=_moment(period.asked_at),
-        org=holder.bank_name,
+        org=_text(holder.bank_name),
         bank=holder.bank.compe if holder.bank and holder.bank.compe else holder.ispb,
         branch=holder.branch or "",
         account=holder.number or "",
@@ -97,32 +96,31 @@ async def write(of: Statement, pieces: AsyncIterator[Sequence[Line]]) -> AsyncIt
         start=_moment(period.since),
         end=_moment(ended),
     )
+    yield _bytes(_HEADER + top)
     async for piece in pieces:
-        yield b"".join([_line(line) for line in piece])
+        yield _bytes("".join([_line(line) for line in piece]))
     at = ended if period.is_over else period.asked_at
-    yield _filled(_BOTTOM, balance=_amount(of.span.closing), at=_moment(at))
+    yield _bytes(_BOTTOM.format(balance=_amount(of.span.closing), at=_moment(at)))
 
 
-def _line(line: Line) -> bytes:
+def _line(line: Line) -> str:
     origin = line.origin
     memo = " - ".join(filter(None, (NAMES[origin.type], origin.description)))
     is_credit = line.direction is Direction.CREDIT
-    return _filled(
-        _LINE,
-        reference=f"<REFNUM>{origin.e2e_id}\n" if origin.e2e_id else "",
+    return _LINE.format(
         type=line.direction,
         posted=_moment(line.posted_at),
         amount=_amount(line.amount if is_credit else -line.amount),
-        id=str(line.id),
-        name=origin.counterparty.name[:_LONGEST_NAME],
-        memo=memo[:_LONGEST_MEMO],
+        id=line.id,
+        reference=f"<REFNUM>{origin.e2e_id}\n" if origin.e2e_id else "",
+        name=_text(origin.counterparty.name[:_LONGEST_NAME]),
+        memo=_text(memo[:_LONGEST_MEMO]),
     )
 
 
-def _filled(template: str, *, reference: str = "", **texts: str) -> bytes:
-    """The template with these texts, in letters of the charset and without marks of SGML."""
-    written = {name: escape(brazilian.lettered(text, ENCODING), quote=False) for name, text in texts.items()}
-    return _bytes(template.format(reference=reference, **written))
+def _text(text: str) -> str:
+    """In letters of the charset, and without marks of SGML."""
+    return escape(brazilian.lettered(text, ENCODING), quote=False)
 
 
 def _bytes(text: str) -> bytes:
