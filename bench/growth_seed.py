@@ -182,8 +182,9 @@ def _answer() -> str:
 
 _BALANCES = f"""
 UPDATE balances
-   SET available_centavos = available_centavos - {PAYMENT.centavos} * paid.times, seq = seq + 2 * paid.times
-  FROM (SELECT account_id, count(*) AS times FROM pix_payments GROUP BY account_id) AS paid
+   SET available_centavos = available_centavos - {PAYMENT.centavos} * paid.times, seq = seq + 2 * paid.times,
+       moved_at = greatest(moved_at, paid.last)
+  FROM (SELECT account_id, count(*) AS times, max(completed_at) AS last FROM pix_payments GROUP BY account_id) AS paid
  WHERE balances.account_id = paid.account_id
 """
 

@@ -204,8 +204,8 @@ def _tables(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[An
     columns = "provider_id branch account_number account_id"
     numbers = [(PROVIDER, each.account.branch, each.account.account_number, each.account.id) for each in funded]
     yield "account_numbers", columns, numbers
-    columns = "account_id available_centavos in_transit_centavos seq"
-    yield "balances", columns, [(each.account.id, FUNDS.centavos, 0, 1) for each in funded]
+    columns = "account_id available_centavos in_transit_centavos seq moved_at"
+    yield "balances", columns, [(each.account.id, FUNDS.centavos, 0, 1, AT) for each in funded]
     yield from _history(funded)
 
 

@@ -16,6 +16,7 @@ from lastro.auth.permissions import Permission
 from lastro.errors import ErrorCode
 from lastro.http import EVERYWHERE, ApiRoute
 from lastro.jsonapi.errors import STATUS
+from lastro.statements.router import OFFERED
 from pix.keys.customers import an_address, code_of
 
 JSON = "application/json"
@@ -118,6 +119,14 @@ def test_an_operation_names_the_errors_of_every_route(description: Any, method: 
             assert set(response["description"].split(", ")) == {
                 code for code in ErrorCode if STATUS[code] == int(status)
             }
+
+
+def test_each_kind_of_file_is_described(description: Any) -> None:
+    statement = operation_of(description, "GET", f"{API}/accounts/{{account_id}}/statement")["responses"]["200"]
+    assert set(statement["content"]) == set(OFFERED) - {"application/vnd.api+json"}
+    for kind in ("payments/{payment_id}", "transfers/{transfer_id}"):
+        receipt = operation_of(description, "GET", f"{API}/pix/{kind}/receipt")["responses"]["200"]
+        assert set(receipt["content"]) == {JSON, "application/pdf"}
 
 
 def test_nothing_of_the_frameworks_own_errors_is_advertised(description: Any) -> None:
@@ -234,10 +243,14 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     for each in (paid, failed):
         await caller.call("GET", "/pix/payments/{payment_id}", each.id)
     await caller.call("GET", "/pix/payments")
+    await caller.call("GET", "/pix/payments/{payment_id}/receipt", paid.id)
+    await caller.call("GET", "/pix/payments/{payment_id}/receipt", failed.id)
+    await caller.call("GET", "/accounts/{account_id}/statement", account.id, query="?page[size]=1")
     looked_up = {"type": "pix-key-lookup", "attributes": {"keyType": "CPF", "keyValue": JOAO, "accountId": account.id}}
     await caller.call("POST", "/pix/keys/lookup", body={"data": looked_up})
     received = await caller.call("GET", "/pix/transfers")
     await caller.call("GET", "/pix/transfers/{transfer_id}", received.data[0]["id"])
+    await caller.call("GET", "/pix/transfers/{transfer_id}/receipt", received.data[0]["id"])
     giving_back = {"data": {"type": "pix-refunds", "attributes": {"amount": 0.29, "reason": "Troco"}}}
     refund = await caller.call("POST", "/pix/transfers/{transfer_id}/refund", received.data[0]["id"], body=giving_back)
     await caller.call("GET", "/pix/transfers/{transfer_id}/refunds", received.data[0]["id"])

@@ -35,6 +35,8 @@ from lastro.pix.refunds.router import router as refunds
 from lastro.pix.transfers.router import router as transfers
 from lastro.providers.directory import Adapter
 from lastro.settings import Settings
+from lastro.statements.receipt_router import router as receipts
+from lastro.statements.router import router as statements
 from lastro.subscribers.deliveries.router import router as deliveries
 from lastro.subscribers.feed.router import router as feed
 from lastro.subscribers.subscriptions.router import router as subscriptions
@@ -62,6 +64,8 @@ ROUTERS = (
     subscriptions,
     deliveries,
     feed,
+    statements,
+    receipts,
 )
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]

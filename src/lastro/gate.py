@@ -121,7 +121,7 @@ class Gate:
                 async with deadline:
                     passage.scope["state"]["body"] = body = await _read(passage.headers, receive, allowance, slot)
                     passage.is_read = True
-                    deadline.reschedule(asyncio.get_running_loop().time() + allowance.answer_seconds)
+                    passage.begin_answering(deadline, allowance.answer_seconds)
                     await self._answer(passage, _replay(body, receive))
             except TimeoutError:
                 if not deadline.expired():  # the application's own: a bug like any other
@@ -181,6 +181,8 @@ class _Passage:
         self._send = send
         self._started_at = time.perf_counter()
         self._answered = False
+        self._deadline: asyncio.Timeout | None = None
+        self._seconds = 0.0
         scope.setdefault("state", {})["request_id"] = self.request_id
 
     def said(self, header: bytes) -> str:
@@ -188,13 +190,24 @@ class _Passage:
         value: bytes = self.headers.get(header, b"")
         return value.decode("latin-1")
 
+    def begin_answering(self, deadline: asyncio.Timeout, seconds: float) -> None:
+        """From now on it is the answer that has a deadline; each of its parts, when it has many."""
+        self._deadline, self._seconds = deadline, seconds
+        self._extend()
+
+    def _extend(self) -> None:
+        if self._deadline is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
     async def send(self, message: Message) -> None:
-        """Pass an answer on, with the headers that every answer carries."""
+        """Pass an answer on, with the headers that every answer carries. Who takes a part in time may have the next."""
         if message["type"] == "http.response.start":
             self._answered = True
             self.status = message["status"]
             message = {**message, "headers": self._with_ours(message["headers"])}
         await self._send(message)
+        if message.get("more_body", False):
+            self._extend()
 
     def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         theirs = dict(headers)

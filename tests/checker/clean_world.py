@@ -105,7 +105,7 @@ class CleanWorld:
         account = self._rows[name]
         who = {fact: account[fact] for fact in ("provider_id", "holder_document")}
         self.bank["open_accounts"].append({"account_id": account["id"], **who})
-        empty = {"available_centavos": 0, "in_transit_centavos": 0, "seq": 0}
+        empty = {"available_centavos": 0, "in_transit_centavos": 0, "seq": 0, "moved_at": None}
         self._balances[name] = {"account_id": account["id"], **empty}
         self._answered(account, "POST /baas/api/v1/accounts", "accounts", name)
 
@@ -592,7 +592,7 @@ class CleanWorld:
         for pot, change in ((source, -centavos), (target, centavos)):
             if pot not in {"SPI", "BOOK"}:
                 balance[f"{pot.lower()}_centavos"] += change
-        balance["seq"] += 1
+        balance |= {"seq": balance["seq"] + 1, "moved_at": self._now}
         self.bank["movements"].append(
             {
                 "account_id": balance["account_id"],

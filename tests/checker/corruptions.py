@@ -118,6 +118,12 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L9", "ALTER TABLE movements DROP CONSTRAINT uq_movements_account_id_reason_reference"),
     broken("L9", _UNIQUE_MOVEMENT, f"INSERT INTO movements SELECT * FROM movements WHERE reference = {PAID}"),
     broken("L11", f"UPDATE accounts SET closed_at = closed_at - interval '1 minute' WHERE id = {_CLOSED}"),
+    broken(
+        "L12",
+        f"UPDATE movements SET posted_at = posted_at - interval '1 h' WHERE reference = {PAID} AND reason = 'SETTLE'",
+    ),
+    broken("L12", f"UPDATE balances SET moved_at = moved_at + interval '1 us' WHERE account_id = {PAYER}"),
+    broken("L12", f"UPDATE balances SET moved_at = NULL WHERE account_id = {PAYER}"),
     broken("P2", f"UPDATE pix_payments SET created_at = created_at - interval '1 minute' WHERE id = {PAID}"),
     broken("P2", "UPDATE providers SET ispb = '00000000'"),
     broken("P2", f"UPDATE pix_payments SET e2e_id = overlay(e2e_id placing '-' from 32) WHERE id = {PAID}"),

@@ -118,6 +118,18 @@ SELECT account_id || ' seq ' || seq
  WHERE movements.posted_at > accounts.closed_at
 """
 
+_IN_TIME = """
+SELECT account_id || ' seq ' || seq
+  FROM (SELECT account_id, seq, posted_at, lag(posted_at) OVER (PARTITION BY account_id ORDER BY seq) AS before
+          FROM movements) step
+ WHERE posted_at < before
+UNION ALL
+SELECT balance.account_id || ' balance'
+  FROM balances balance
+  LEFT JOIN movements last ON last.account_id = balance.account_id AND last.seq = balance.seq
+ WHERE balance.moved_at IS DISTINCT FROM last.posted_at
+"""
+
 INVARIANTS = (
     Invariant("L1", "Each movement is a sentence of the ledger and moves a positive amount.", _SENTENCES),
     Invariant(
@@ -132,4 +144,5 @@ INVARIANTS = (
     Invariant("L7", "What an account has in transit is the sum of its PROCESSING payments and refunds.", _ON_ITS_WAY),
     Invariant("L9", "An account moves for one reason and one reference at most once.", _ONCE),
     Invariant("L11", "No movement on an account after it was closed.", _AFTER_CLOSING),
+    Invariant("L12", "Time never goes back along an account's movements; its balance has the last.", _IN_TIME),
 )

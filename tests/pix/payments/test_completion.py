@@ -55,6 +55,21 @@ def settled(at: datetime) -> Settled:
     return Settled(at, "ref")
 
 
+async def test_a_settlement_is_never_older_than_what_the_account_did_before(shop: Shop) -> None:
+    order = shop.order(await shop.account(100), 10)
+    await shop.accept(order)
+    async with shop.house.bank.db.transaction() as tx:  # by a process whose clock runs ahead
+        ahead = "UPDATE balances SET moved_at = moved_at + interval '1 hour' WHERE account_id = :id RETURNING moved_at"
+        moved_at = (await tx.execute(text(ahead), {"id": order.order.account_id})).scalar_one()
+
+    assert not await settlement.settle(shop.house.bank, await claim(shop))
+
+    query = "SELECT posted_at FROM movements WHERE account_id = :id AND reason = 'SETTLE'"
+    assert await rows(shop, query, id=order.order.account_id) == [(moved_at,)]
+    query = "SELECT moved_at FROM balances WHERE account_id = :id"
+    assert await rows(shop, query, id=order.order.account_id) == [(moved_at,)]
+
+
 async def test_the_fast_way_leaves_what_the_general_way_leaves(shop: Shop) -> None:
     bank = shop.house.bank
     left: list[Any] = []
