@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from build import JOAO, Account, Tenant, until
+from build import JOAO, Account, Answered, Tenant, until
 from lastro.attempt import Answer
+from lastro.auth.binding import Binding
 from lastro.auth.caller import Caller
 from lastro.auth.caps import Caps
 from lastro.auth.permissions import Permission
@@ -30,6 +31,7 @@ from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.wiring import House, build
 from pix.payments.test_acceptance import Shop, shop, word
+from transfers.moving import move
 
 __all__ = ["shop"]
 
@@ -134,6 +136,31 @@ async def test_tokens_of_one_client_share_the_sum_and_others_do_not(account: Acc
     assert await refused(sibling.moves(1_01, taker)) == DAY
     await sibling.pays(1_00)
     await another.pays(5_00)
+
+
+async def test_a_client_over_a_cap_is_told_which(account: Account, taker: Account) -> None:
+    """From outside: the caps come with the token, whatever it asks for."""
+    tenant = account.tenant
+    binding = Binding(most_each=Money(10_00), most_a_day=Money(15_00))
+    token = await tenant.new_token(*Permission, binding=binding)
+    (received,) = (await tenant.get(f"/pix/transfers?filter[accountId]={account.id}")).data
+    refund = f"/pix/transfers/{received['id']}/refund"
+
+    async def asked(amount: float) -> list[Answered]:
+        return [
+            await account.pays(amount, token=token),
+            await move(account, taker, amount, token=token),
+            await tenant.post(refund, "pix-refunds", {"amount": amount}, token=token),
+        ]
+
+    for each in await asked(10.01):
+        assert (each.status, each.code, each.body["details"]["reason"]) == (403, "FORBIDDEN", EACH)
+        assert each.pointers == ["/data/attributes/amount"]
+    assert {each.status for each in await asked(5.00)} == {201}
+    for each in await asked(0.01):
+        assert (each.status, each.code, each.body["details"]["reason"]) == (403, "FORBIDDEN", DAY)
+    assert {each.code for each in await asked(100.01)} == {"INSUFFICIENT_BALANCE", "REFUND_EXCEEDED"}
+    assert await account.available() == Decimal("85.00")
 
 
 async def test_the_balance_is_judged_first(account: Account, taker: Account) -> None:

@@ -18,7 +18,7 @@ def test_two_accounts_of_one_institution_may_be_connected() -> None:
     assert may_connect(SIDE, SIDE) is None
 
 
-@pytest.mark.parametrize("other", [replace(SIDE, currency="USD"), replace(SIDE, ispb="00000001")])
+@pytest.mark.parametrize("other", [replace(SIDE, currency="USD"), replace(SIDE, house="00000001")])
 def test_another_currency_or_institution_is_impossible(other: Side) -> None:
     refusal = may_connect(SIDE, other)
 

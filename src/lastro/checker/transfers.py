@@ -24,7 +24,7 @@ SELECT transfer.id::text
   LEFT JOIN providers givers ON givers.id = giver.provider_id
   LEFT JOIN providers takers ON takers.id = taker.provider_id
  WHERE transfer.account_id = transfer.recipient_account_id
-    OR givers.ispb IS DISTINCT FROM takers.ispb
+    OR givers.house IS DISTINCT FROM takers.house
     OR giver.currency IS DISTINCT FROM taker.currency
     OR transfer.completed_at < transfer.created_at
 """
@@ -50,6 +50,6 @@ INVARIANTS = (
     Invariant(
         "B1", "An internal transfer has one movement on each side, of its amount; nothing else has.", _BOTH_SIDES
     ),
-    Invariant("B2", "Internal transfers are between two accounts of one institution.", _ONE_INSTITUTION),
+    Invariant("B2", "Internal transfers are between two accounts of one house.", _ONE_INSTITUTION),
     Invariant("B3", "What tokens are said to have spent on a day is not more than what was accepted.", _SPENDING),
 )

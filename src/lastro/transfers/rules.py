@@ -26,11 +26,10 @@ _TOO_MUCH = Text(
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What is fixed about one of the two accounts. `ispb` is its institution's, for money moves in our books alone only
-    within one."""
+    """What is fixed about one of the two accounts. `house` is its provider's: our books alone move money within one."""
 
     currency: str
-    ispb: str
+    house: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def may_connect(giver: Side, taker: Side) -> BankError | None:
     """Judge two accounts by what never changes about them."""
     if giver.currency != taker.currency:
         return _impossible(_CURRENCY, TAKES)
-    if giver.ispb != taker.ispb:
+    if giver.house != taker.house:
         return _impossible(_ELSEWHERE, TAKES)
     return None
 

@@ -71,9 +71,9 @@ async def _demand_two_sides(tx: AsyncSession, caller: Caller, order: TransferOrd
         owned(Account, caller)
         .join(ProviderRow, ProviderRow.id == Account.provider_id)
         .where(among(Account.id, {order.account_id, order.recipient_account_id}))
-        .with_only_columns(Account.id, Account.currency, ProviderRow.ispb)
+        .with_only_columns(Account.id, Account.currency, ProviderRow.house)
     )
-    sides = {row.id: Side(row.currency, row.ispb) for row in await tx.execute(query)}
+    sides = {row.id: Side(row.currency, row.house) for row in await tx.execute(query)}
     for account_id, pointer in ((order.account_id, rules.GIVES), (order.recipient_account_id, rules.TAKES)):
         if account_id not in sides:
             raise rules.no_account(pointer)
