@@ -5,7 +5,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -17,7 +17,7 @@ from lastro.auth import service, tokens
 from lastro.auth.binding import UNBOUND, Binding, Rights
 from lastro.auth.origin import Proxies
 from lastro.auth.permissions import EVERYTHING, Permission
-from lastro.auth.tokens import MEMORY_SECONDS, NewToken, TokenBook, issue
+from lastro.auth.tokens import MEMORY_SECONDS, Mint, NewToken, TokenBook, issue
 from lastro.embedded import Postgres
 from lastro.errors import NotFound, Unauthorized, Unavailable
 from lastro.values.money import Money
@@ -281,3 +281,18 @@ async def test_a_limit_for_each_order_alone_needs_no_sum_of_the_day(tenant: Tena
     caller = await tenant.world.bank.tokens.caller_of([f"Bearer {token}"])
 
     assert (caller.most_each, caller.most_a_day, caller.spender) == (Money(1_00), None, "")
+
+
+def test_a_secret_is_one_clients_alone_and_a_typo_in_it_is_refused_without_asking() -> None:
+    mint, mine, other = Mint("test", PEPPER), uuid4(), uuid4()
+    secret = mint.client_secret(mine)
+
+    assert mint.sealed(mine, secret.text) == secret.hmac
+    assert mint.sealed(other, secret.text) not in {None, secret.hmac}
+    assert Mint("test", b"another pepper").sealed(mine, secret.text) != secret.hmac
+    for place, character in enumerate(secret.text):
+        assert (
+            mint.sealed(mine, secret.text[:place] + ("a" if character != "a" else "b") + secret.text[place + 1 :])
+            is None
+        )
+    assert mint.sealed(mine, "SEU_SEGREDO") is None
