@@ -53,7 +53,6 @@ async def test_ten_thousand_events_for_a_dead_endpoint_leave_the_others_alone(
             working.cancel()
             await asyncio.wait([working])
         await courier.settle(3)
-        assert dead.most_open <= REST_AFTER
         assert len(dead.received) <= 2 * REST_AFTER
     await other.close()
     waits.sort()
