@@ -34,8 +34,6 @@ class Receiver:
     next: list[Behaviour] = field(default_factory=list)
     port: int = 0
     scheme: str = "http"
-    open: int = 0
-    most_open: int = 0
 
     @property
     def url(self) -> str:
@@ -54,13 +52,8 @@ class Receiver:
             body = await reader.readexactly(int(headers["content-length"]))
             post = Received(request.split(" ")[1], headers, body)
             self.received.append(post)
-            self.open += 1
-            self.most_open = max(self.most_open, self.open)
-            try:
-                await (self.next.pop(0) if self.next else self.behaviour)(writer, post)
-                await writer.drain()
-            finally:
-                self.open -= 1
+            await (self.next.pop(0) if self.next else self.behaviour)(writer, post)
+            await writer.drain()
 
 
 @asynccontextmanager

@@ -164,7 +164,7 @@ async def test_the_status_counts_whatever_follows_it(
     newsroom: Newsroom, courier: Courier, behaviour: Behaviour
 ) -> None:
     async with receiving(behaviour) as receiver:
-        subscribed = await newsroom.subscribe(receiver.url, timeout_ms=3000)
+        subscribed = await newsroom.subscribe(receiver.url, timeout_ms=30_000)
         await newsroom.happens()
         began = time.monotonic()
         await bring_all(courier)
@@ -283,6 +283,36 @@ async def test_the_word_of_a_worker_whose_lease_is_over_changes_nothing(newsroom
         await courier.settle()
     (delivery,) = await subscribed.deliveries()
     assert (delivery["status"].value, delivery["attempts"]) == ("DELIVERED", 1)
+    assert [each["response_status"] for each in await subscribed.attempts()] == [200]
+
+
+async def test_nor_while_another_is_at_it(newsroom: Newsroom, courier: Courier) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def waiting(heard: asyncio.Event, status: int) -> Behaviour:
+        async def answer(writer: asyncio.StreamWriter, post: Received) -> None:
+            await heard.wait()
+            await saying(status)(writer, post)
+
+        return answer
+
+    other = Courier(newsroom.bank)
+    async with receiving(saying(200)) as receiver:
+        receiver.next = [waiting(first, 500), waiting(second, 200)]
+        subscribed = await newsroom.subscribe(receiver.url, timeout_ms=30_000)
+        await newsroom.happens()
+        await tell_all(courier)
+        await courier.round()
+        await until(lambda: _is(len(receiver.received) == 1))
+        await subscribed.change_deliveries(due_at=newsroom.bank.now())
+        await other.round()
+        await until(lambda: _is(len(receiver.received) == 2))
+        first.set()
+        await courier.settle()
+        assert (await subscribed.statuses(), await subscribed.attempts()) == (["PENDING"], [])
+        second.set()
+        await other.settle()
+    assert await subscribed.statuses() == ["DELIVERED"]
     assert [each["response_status"] for each in await subscribed.attempts()] == [200]
 
 

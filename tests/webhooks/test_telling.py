@@ -83,6 +83,18 @@ async def test_two_who_tell_at_once_tell_everything_once(
     assert len(await subscribed.deliveries()) == 100
 
 
+async def test_while_one_tells_nobody_else_gives_places(newsroom: Newsroom, courier: Courier) -> None:
+    """Or a later place might be seen before an earlier one, and whoever pages along the feed would miss that."""
+    (earlier,) = await newsroom.happens()
+    async with newsroom.bank.db.transaction() as tx:
+        assert await telling.tell(tx, now=newsroom.bank.now())
+        (later,) = await newsroom.happens()
+        assert await courier.tell() == 0
+        assert await newsroom.feed() == []
+    await tell_all(courier)
+    assert await newsroom.feed() == [earlier, later]
+
+
 async def test_only_those_are_told_who_wanted_to_be(newsroom: Newsroom, courier: Courier) -> None:
     now, elsewhere = newsroom.bank.now(), uuid4()
     everything = await newsroom.subscribe(NOWHERE)
