@@ -153,6 +153,32 @@ async def once(
     raise Conflict(STILL_RUNNING, retry_after=1)
 
 
+async def shown_once(
+    db: Database,
+    attempt: Attempt | None,
+    status: int,
+    now: datetime,
+    work: Callable[[AsyncSession], Awaitable[tuple[BaseModel, BaseModel]]],
+) -> Answer:
+    """Do `work` once, which gives its document twice: as it is kept, and with a secret, as it is shown now.
+
+    A secret lies nowhere in the clear, so a repetition gets the same answer with null in its place. Raises what `once`
+    raises.
+    """
+    shown: BaseModel | None = None
+
+    async def kept(tx: AsyncSession) -> BaseModel:
+        nonlocal shown
+        document, shown = await work(tx)
+        return document
+
+    answer = await once(db, attempt, status, now, kept)
+    if answer.replayed:
+        return answer
+    assert shown is not None  # noqa: S101 - the work was done
+    return Answer(status, shown.model_dump_json(by_alias=True).encode())
+
+
 async def _taken(db: Database, attempt: Attempt) -> bool:
     """Whether the key was recorded meanwhile: by a twin, or by a commit of unknown outcome."""
     async with db.transaction() as tx:

@@ -153,9 +153,9 @@ async def test_a_repetition_makes_nothing_and_shows_no_secret(tenant: Tenant) ->
     other = await tenant.post("/clients", "clients", wanted(name="x"), headers=headers)
 
     assert again.response.headers["idempotency-replayed"] == "true"
-    assert "clientSecret" in first.attributes
+    assert first.attributes["clientSecret"]
     assert again.id == first.id
-    assert again.attributes == {name: first.attributes[name] for name in first.attributes if name != "clientSecret"}
+    assert again.attributes == first.attributes | {"clientSecret": None}
     assert other.status == 422
     assert (await tenant.get("/clients")).body["meta"]["totalItems"] == 1
 
@@ -165,7 +165,7 @@ async def test_a_repeated_rotation_rotates_once(client: Client) -> None:
     first = await client.tenant.post(path, headers=headers)
     again = await client.tenant.post(path, headers=headers)
 
-    assert "clientSecret" not in again.attributes
+    assert again.attributes["clientSecret"] is None
     client.secret = first.attributes["clientSecret"]
     assert (await client.asks()).status_code == 200
 
@@ -270,10 +270,10 @@ async def test_a_token_lives_long_and_is_shown_once(tenant: Tenant) -> None:
     assert made.status == 201
     token = made.attributes["token"]
     assert token.startswith(f"{made.attributes['prefix']}_")
-    assert "token" not in again.attributes
+    assert again.attributes["token"] is None
     assert again.id == made.id
     (listed,) = [each for each in (await tenant.get("/tokens")).data if each["id"] == made.id]
-    assert listed["attributes"] == again.attributes
+    assert listed["attributes"] | {"token": None} == again.attributes
     assert {name: listed["attributes"][name] for name in bounds} == bounds
     assert listed["attributes"]["status"] == "ACTIVE"
     assert (await tenant.get(f"/accounts/{account.id}", token=token)).status == 200
@@ -297,7 +297,6 @@ async def test_a_token_lives_long_and_is_shown_once(tenant: Tenant) -> None:
         "2030-02-30T00:00:00Z",
         "2030-01-01",
         "2030-01-01T00:00:00",
-        "2030-01-01T00:00:00-03:00",
         "0000-01-01T00:00:00Z",
         "9999-12-31T23:59:60Z",
         1893456000,

@@ -82,6 +82,12 @@ _TOLD_OF_A_SUBSCRIPTION = (
     " FROM idempotency LIMIT 1"
 )
 
+
+def _told(operation: str, secret: str) -> str:
+    body = f'{{"data":{{"secret":"{secret}"}}}}'
+    return f"UPDATE idempotency SET operation = '{operation}', body = convert_to('{body}', 'UTF8') WHERE key = 'paid'"
+
+
 CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET amount_centavos = 0 WHERE reference = {PAID}"),
     broken("L1", f"UPDATE movements SET target = 'SPI' WHERE reference = {PAID} AND reason = 'HOLD'"),
@@ -309,6 +315,8 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     broken("I5", _TOLD_OF_A_SUBSCRIPTION),
     broken("S3", _TOLD_OF_A_SUBSCRIPTION),
+    broken("S3", _told("POST /baas/api/v1/clients/{client_id}/rotate-secret", "lastro_live_client_x")),
+    broken("S3", _told("POST /baas/api/v1/tokens", "lastro_test_0123456789_x")),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('expired')}"),
     broken("E1", f"UPDATE pix_qrcodes SET expired_at = NULL WHERE id = {named('expired')}"),
     broken("E1", f"UPDATE pix_qrcodes SET expired_at = expires_at WHERE id = {named('unpaid')}"),

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.access import resources
 from lastro.access.bucket import SIZE
-from lastro.access.giving import demand, demand_there, shown_once, within_reach
+from lastro.access.giving import demand, demand_there, within_reach
 from lastro.access.order import Alteration, Wish
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller
@@ -17,6 +17,7 @@ from lastro.auth.tokens import NewSecret
 from lastro.bank import Bank
 from lastro.database import Found, PageRequest, page_of
 from lastro.errors import Conflict, NotFound
+from lastro.idempotency import shown_once
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 
@@ -33,9 +34,9 @@ async def create(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None
     async def work(tx: AsyncSession) -> tuple[BaseModel, BaseModel]:
         await demand(tx, caller, wish.rights)
         row = await keep(tx, client_id, caller.tenant_id, wish, secret.hmac, created_by=caller.token_id, now=now)
-        return resources.client(row), resources.client(row, secret.text)
+        return resources.revealed_client(row, None), resources.revealed_client(row, secret.text)
 
-    return await shown_once(bank, attempt, 201, work)
+    return await shown_once(bank.db, attempt, 201, now, work)
 
 
 async def introduce(bank: Bank, tenant_id: UUID, wish: Wish) -> tuple[UUID, str]:
@@ -123,9 +124,9 @@ async def rotate_secret(bank: Bank, caller: Caller, client_id: UUID, attempt: At
         row.secret_hmac = secret.hmac
         row.updated_at = bank.now()
         await tx.flush()
-        return resources.client(row), resources.client(row, secret.text)
+        return resources.revealed_client(row, None), resources.revealed_client(row, secret.text)
 
-    return await shown_once(bank, attempt, 200, work)
+    return await shown_once(bank.db, attempt, 200, bank.now(), work)
 
 
 async def revoke(tx: AsyncSession, caller: Caller, client_id: UUID, *, now: datetime) -> None:

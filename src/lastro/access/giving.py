@@ -1,23 +1,18 @@
-"""Nobody gives more than he has, and a secret is shown once."""
+"""Nobody gives more than he has."""
 
-from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
 from lastro.accounts.service import NO_ACCOUNT
-from lastro.attempt import Answer, Attempt
 from lastro.auth.binding import Rights
 from lastro.auth.caller import Caller
 from lastro.auth.models import ApiClient, ApiToken
-from lastro.auth.tokens import rights_of
-from lastro.bank import Bank
+from lastro.auth.tokens import REFUSED, rights_of
 from lastro.errors import Flaw, Forbidden, NotFound, Unauthorized
-from lastro.idempotency import once
 from lastro.tenants.models import Tenant
 from lastro.tenants.service import NO_TENANT
 from lastro.values.text import Text
@@ -37,7 +32,6 @@ _FLAWS = {
         "A token with a limit for the day neither makes nor changes others.",
     ),
 }
-_GONE = Text("Token ausente, inválido, expirado ou revogado.", "Token missing, invalid, expired or revoked.")
 
 
 def within_reach(model: type[Model], caller: Caller) -> Select[Model]:
@@ -60,7 +54,7 @@ async def demand(tx: AsyncSession, caller: Caller, *wanted: Rights) -> None:
     )
     found = (await tx.execute(query)).one_or_none()
     if found is None:
-        raise Unauthorized(_GONE)
+        raise Unauthorized(REFUSED)
     own = rights_of(found[0], found[1])
     excess = dict.fromkeys(name for rights in wanted for name in rights.beyond(own))
     if excess:
@@ -79,27 +73,3 @@ async def demand_there(tx: AsyncSession, tenant_id: UUID, rights: Rights) -> Non
     query = select(func.count()).where(Account.tenant_id == tenant_id, Account.id.in_(asked))
     if (await tx.execute(query)).scalar_one() != len(asked):
         raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountIds")])
-
-
-async def shown_once(
-    bank: Bank,
-    attempt: Attempt | None,
-    status: int,
-    work: Callable[[AsyncSession], Awaitable[tuple[BaseModel, BaseModel]]],
-) -> Answer:
-    """Do `work` once, which gives its document twice: as it is kept, and with the secret, as it is shown now.
-
-    A secret lies nowhere in the clear, so a repetition gets the same answer without it.
-    """
-    shown: BaseModel | None = None
-
-    async def kept(tx: AsyncSession) -> BaseModel:
-        nonlocal shown
-        document, shown = await work(tx)
-        return document
-
-    answer = await once(bank.db, attempt, status, bank.now(), kept)
-    if answer.replayed:
-        return answer
-    assert shown is not None  # noqa: S101 - the work was done
-    return Answer(status, shown.model_dump_json(by_alias=True).encode())

@@ -1,9 +1,8 @@
 """How clients and tokens look on the wire."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from lastro.auth.models import ApiClient, ApiToken
 from lastro.auth.permissions import Permission
 from lastro.database import Found
 from lastro.jsonapi.document import Body, Change, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Amount, Reais, Timestamp, line
+from lastro.jsonapi.fields import Amount, Moment, Reais, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
 from lastro.values.network import Network, parse_network
 from lastro.values.text import Invalid, Text
@@ -31,9 +30,6 @@ _HOW_MANY = Text("Deve ter de 1 a {most} itens.", "Must have 1 to {most} items."
 _NOTHING = Text("Informe ao menos um atributo.", "Give at least one attribute.")
 _NULL = Text("Não pode ser null.", "May not be null.")
 _NO_TEXT = Text("Deve ser um texto.", "Must be a string.")
-_MOMENT = Text(
-    "Deve ser um momento em UTC, como 2026-01-31T12:00:00Z.", "Must be a moment in UTC, such as 2026-01-31T12:00:00Z."
-)
 
 
 def _few(most: int) -> AfterValidator:
@@ -51,25 +47,11 @@ def _read_network(value: Any) -> Network:
     return parse_network(value)
 
 
-def _read_moment(value: Any) -> datetime:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", value):
-        raise Invalid(_MOMENT)
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise Invalid(_MOMENT) from error
-
-
 Cidr = Annotated[
     Network,
     PlainValidator(_read_network),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "examples": ["203.0.113.0/24"]}),
-]
-Moment = Annotated[
-    datetime,
-    PlainValidator(_read_moment),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2027-01-31T12:00:00Z"]}),
 ]
 Names = Annotated[list[Permission], _few(len(Permission)), Field(description="Permissões; no máximo as de quem pede")]
 AccountIds = Annotated[list[UUID], _few(MOST_ACCOUNTS), Field(description="As únicas contas que alcança")]
@@ -152,20 +134,30 @@ class _Shown(Schema):
 
 
 class ClientAttributes(_Shown):
-    """A client; its secret only where it was just made."""
+    """A client."""
 
-    client_secret: str | None = Field(default=None, exclude_if=lambda value: value is None)
     created_at: Timestamp
     updated_at: Timestamp
 
 
+class RevealedClientAttributes(ClientAttributes):
+    """A client with the secret that was just made; null in an answer that is given again."""
+
+    client_secret: str | None
+
+
 class TokenAttributes(_Shown):
-    """A token; its text only where it was just made. `prefix` is how it begins."""
+    """A token. `prefix` is how it begins."""
 
     prefix: str
-    token: str | None = Field(default=None, exclude_if=lambda value: value is None)
     expires_at: Timestamp | None
     created_at: Timestamp
+
+
+class RevealedTokenAttributes(TokenAttributes):
+    """A token that was just made, with its whole text; null in an answer that is given again."""
+
+    token: str | None
 
 
 NewClientBody = Body[ClientKind, NewClient]
@@ -173,13 +165,14 @@ ClientChange = Change[ClientKind, ClientChanges]
 ClientResource = Resource[ClientKind, ClientAttributes]
 ClientDocument = Document[ClientKind, ClientAttributes]
 ClientCollection = Collection[ClientKind, ClientAttributes]
+RevealedClient = Document[ClientKind, RevealedClientAttributes]
 NewTokenBody = Body[TokenKind, NewToken]
 TokenResource = Resource[TokenKind, TokenAttributes]
-TokenDocument = Document[TokenKind, TokenAttributes]
 TokenCollection = Collection[TokenKind, TokenAttributes]
+RevealedToken = Document[TokenKind, RevealedTokenAttributes]
 
 
-def _common(row: ApiClient | ApiToken) -> dict[str, Any]:
+def _bounds(row: ApiClient | ApiToken) -> dict[str, Any]:
     return {
         "name": row.name,
         "permissions": row.permissions,
@@ -190,23 +183,36 @@ def _common(row: ApiClient | ApiToken) -> dict[str, Any]:
     }
 
 
-def _client(row: ApiClient, secret: str | None = None) -> ClientResource:
-    attributes = ClientAttributes(
-        **_common(row),
-        status=status_of(row.revoked_at, None, row.created_at),
-        client_secret=secret,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-    return ClientResource(
-        type="clients", id=row.id, links=SelfLink(self=link(f"/clients/{row.id}")), attributes=attributes
-    )
+def _client_facts(row: ApiClient) -> dict[str, Any]:
+    return {
+        **_bounds(row),
+        "status": status_of(row.revoked_at, None, row.created_at),
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
 
 
-def client(row: ApiClient, secret: str | None = None) -> ClientDocument:
+def _client_links(row: ApiClient) -> SelfLink:
+    return SelfLink(self=link(f"/clients/{row.id}"))
+
+
+def _client(row: ApiClient) -> ClientResource:
+    attributes = ClientAttributes(**_client_facts(row))
+    return ClientResource(type="clients", id=row.id, links=_client_links(row), attributes=attributes)
+
+
+def client(row: ApiClient) -> ClientDocument:
     """The answer about one client."""
-    data = _client(row, secret)
+    data = _client(row)
     return ClientDocument(data=data, links=data.links)
+
+
+def revealed_client(row: ApiClient, secret: str | None) -> RevealedClient:
+    """The answer that shows the new secret, or what is kept of this answer: without it."""
+    attributes = RevealedClientAttributes(**_client_facts(row), client_secret=secret)
+    links = _client_links(row)
+    data = Resource[ClientKind, RevealedClientAttributes](type="clients", id=row.id, links=links, attributes=attributes)
+    return RevealedClient(data=data, links=links)
 
 
 def clients(found: Found[ApiClient], query: ListQuery) -> ClientCollection:
@@ -214,23 +220,28 @@ def clients(found: Found[ApiClient], query: ListQuery) -> ClientCollection:
     return collection(found, query, "/clients", _client)
 
 
-def _token(row: ApiToken, environment: str, now: datetime, text: str | None = None) -> TokenResource:
-    attributes = TokenAttributes(
-        **_common(row),
-        status=status_of(row.revoked_at, row.expires_at, now),
-        prefix=f"lastro_{environment}_{row.id}",
-        token=text,
-        expires_at=row.expires_at,
-        created_at=row.created_at,
-    )
-    return TokenResource(type="tokens", id=row.resource_id, attributes=attributes)
+def _token_facts(row: ApiToken, environment: str, now: datetime) -> dict[str, Any]:
+    return {
+        **_bounds(row),
+        "status": status_of(row.revoked_at, row.expires_at, now),
+        "prefix": f"lastro_{environment}_{row.id}",
+        "expires_at": row.expires_at,
+        "created_at": row.created_at,
+    }
 
 
-def token(row: ApiToken, environment: str, now: datetime, text: str | None = None) -> TokenDocument:
-    """The answer about one token."""
-    return TokenDocument(data=_token(row, environment, now, text))
+def revealed_token(row: ApiToken, environment: str, now: datetime, text: str | None) -> RevealedToken:
+    """The answer that shows a new token, or what is kept of this answer: without its text."""
+    attributes = RevealedTokenAttributes(**_token_facts(row, environment, now), token=text)
+    data = Resource[TokenKind, RevealedTokenAttributes](type="tokens", id=row.resource_id, attributes=attributes)
+    return RevealedToken(data=data)
 
 
 def tokens(found: Found[ApiToken], query: ListQuery, environment: str, now: datetime) -> TokenCollection:
     """The answer to a list."""
-    return collection(found, query, "/tokens", lambda row: _token(row, environment, now))
+
+    def resource(row: ApiToken) -> TokenResource:
+        attributes = TokenAttributes(**_token_facts(row, environment, now))
+        return TokenResource(type="tokens", id=row.resource_id, attributes=attributes)
+
+    return collection(found, query, "/tokens", resource)

@@ -14,8 +14,9 @@ from lastro.access.resources import (
     ClientDocument,
     NewClientBody,
     NewTokenBody,
+    RevealedClient,
+    RevealedToken,
     TokenCollection,
-    TokenDocument,
 )
 from lastro.asking import TheAttempt, TheBank
 from lastro.auth.caller import Caller
@@ -40,7 +41,7 @@ TokenRevoker = Annotated[Caller, requires(Permission.TOKENS_DELETE)]
 _OTHER_ID = Text("Deve ser igual ao id do endereço.", "Must equal the id of the path.")
 
 
-@clients.post("", status_code=201, response_model=ClientDocument)
+@clients.post("", status_code=201, response_model=RevealedClient)
 async def create_client(body: NewClientBody, caller: ClientMaker, bank: TheBank, attempt: TheAttempt) -> Response:
     """Criar cliente de API."""
     return respond(await service.create(bank, caller, body.data.attributes.wish(), attempt))
@@ -70,7 +71,7 @@ async def change_client(client_id: UUID, body: ClientChange, caller: ClientUpdat
     return resources.client(row)
 
 
-@clients.post("/{client_id}/rotate-secret", response_model=ClientDocument)
+@clients.post("/{client_id}/rotate-secret", response_model=RevealedClient)
 async def rotate_secret(client_id: UUID, caller: ClientUpdater, bank: TheBank, attempt: TheAttempt) -> Response:
     """Trocar o segredo do cliente de API."""
     return respond(await service.rotate_secret(bank, caller, client_id, attempt))
@@ -84,7 +85,7 @@ async def revoke_client(client_id: UUID, caller: ClientRevoker, bank: TheBank) -
     return Response(status_code=204)
 
 
-@tokens.post("", status_code=201, response_model=TokenDocument)
+@tokens.post("", status_code=201, response_model=RevealedToken)
 async def create_token(body: NewTokenBody, caller: TokenMaker, bank: TheBank, attempt: TheAttempt) -> Response:
     """Criar token."""
     return respond(await long_lived.create(bank, caller, body.data.attributes.wish(), attempt))

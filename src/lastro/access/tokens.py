@@ -8,7 +8,7 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.access import resources
-from lastro.access.giving import demand, demand_there, shown_once, within_reach
+from lastro.access.giving import demand, demand_there, within_reach
 from lastro.access.order import Wish
 from lastro.attempt import Answer, Attempt
 from lastro.auth import service as auth
@@ -18,6 +18,7 @@ from lastro.auth.models import ApiToken
 from lastro.bank import Bank
 from lastro.database import Found, PageRequest, page_of
 from lastro.errors import Flaw, NotFound, Validation
+from lastro.idempotency import shown_once
 from lastro.values.text import Text
 
 LIVES = timedelta(days=90)
@@ -47,9 +48,9 @@ async def create(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None
             now=now,
         )
         word = bank.mint.environment
-        return resources.token(row, word, now), resources.token(row, word, now, token.text)
+        return resources.revealed_token(row, word, now, None), resources.revealed_token(row, word, now, token.text)
 
-    return await shown_once(bank, attempt, 201, work)
+    return await shown_once(bank.db, attempt, 201, now, work)
 
 
 async def issue(bank: Bank, tenant_id: UUID, name: str, rights: Rights, *, expires_at: datetime | None) -> str:

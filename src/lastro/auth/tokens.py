@@ -41,7 +41,7 @@ _LITERAL = re.compile(r"[A-Z_]{1,40}")
 _ALPHABET = string.digits + string.ascii_letters
 NOBODY = b"\x00" * 32
 
-_REFUSED = Text("Token ausente, inválido, expirado ou revogado.", "Token missing, invalid, expired or revoked.")
+REFUSED = Text("Token ausente, inválido, expirado ou revogado.", "Token missing, invalid, expired or revoked.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class TokenBook:
         if known.networks is not None:
             address = self.proxies.client_of(scope or {})
             if address is None or not lies_in(address, known.networks):
-                raise Unauthorized(_REFUSED)
+                raise Unauthorized(REFUSED)
         return known.caller
 
     async def _known(self, token: str) -> _Known:
@@ -210,11 +210,11 @@ class TokenBook:
         known = NOBODY if row is None else row.secret_hmac
         matches = hmac.compare_digest(known, seal(body, self._pepper))
         if row is None or not matches or row.revoked_at is not None:
-            raise Unauthorized(_REFUSED)
+            raise Unauthorized(REFUSED)
         if row.expires_at is not None and row.expires_at <= datetime.now(UTC):
-            raise Unauthorized(_REFUSED)
+            raise Unauthorized(REFUSED)
         if client is not None and client.revoked_at is not None:
-            raise Unauthorized(_REFUSED)
+            raise Unauthorized(REFUSED)
         return _stands_behind(row, client)
 
     def _parse(self, token: str) -> tuple[str, str]:
@@ -223,7 +223,7 @@ class TokenBook:
             return match[2], match[1]
         if self._literal and _LITERAL.fullmatch(token):
             return token, token
-        raise Unauthorized(_REFUSED)
+        raise Unauthorized(REFUSED)
 
 
 def rights_of(token: ApiToken, client: ApiClient | None) -> Rights:
@@ -267,8 +267,8 @@ def _realm(accounts: frozenset[UUID] | None, client: ApiClient | None) -> str:
 
 def _bearer(authorization: Sequence[str]) -> str:
     if len(authorization) != 1 or len(authorization[0]) > 256:  # noqa: PLR2004
-        raise Unauthorized(_REFUSED)
+        raise Unauthorized(REFUSED)
     scheme, _, token = authorization[0].partition(" ")
     if scheme.lower() != "bearer" or not token.isascii():
-        raise Unauthorized(_REFUSED)
+        raise Unauthorized(REFUSED)
     return token

@@ -96,7 +96,8 @@ SELECT words[10] || ' was created under two keys'
 _SECRETS_TOLD = """
 SELECT operation || ' ' || key
   FROM idempotency
- WHERE operation LIKE '%/webhook-subscriptions%' AND position(convert_to('whsec_', 'UTF8') IN body) > 0
+ WHERE operation ~ '/(webhook-subscriptions|clients|tokens)'
+   AND encode(body, 'escape') ~ 'whsec_|lastro_(live|test)_(client|[0-9A-Za-z]{10})_'
 """
 
 _NEWS = """
@@ -328,7 +329,7 @@ INVARIANTS = (
     ),
     Invariant("A2", "The registers of open accounts and of account numbers hold what they must.", _REGISTERS),
     Invariant("I5", "Each stored answer names a resource of its tenant; none was created under two keys.", _ANSWERS),
-    Invariant("S3", "No stored answer tells the secret of a subscription.", _SECRETS_TOLD),
+    Invariant("S3", "No stored answer tells the secret of a subscription or a client, nor a token.", _SECRETS_TOLD),
     Invariant("E1", "Each step that is news was announced exactly once, to its own tenant, and nothing else.", _NEWS),
     Invariant("T4", "Whatever belongs to an account belongs to the account's tenant and provider.", _TENANTS),
     Invariant("O1", "What is under way is promised exactly once, and nothing else is promised.", _PROMISES),

@@ -15,7 +15,7 @@ from lastro.auth.caller import Caller
 from lastro.bank import Bank
 from lastro.database import Found, among, page_of
 from lastro.errors import Conflict, Flaw, NotFound, Validation
-from lastro.idempotency import once
+from lastro.idempotency import once, shown_once
 from lastro.keyring import KeyRing, Sealed
 from lastro.subscribers.subscriptions import resources
 from lastro.subscribers.subscriptions.order import COVERED, Alteration, Wanted
@@ -93,19 +93,14 @@ async def _revealing(
     secret: str,
     work: Callable[[AsyncSession], Awaitable[Subscription]],
 ) -> Answer:
-    """Answer with the secret, once: what is stored to be given again says null in its place."""
-    answers: list[RevealedDocument] = []
+    """Answer with the secret, once."""
 
-    async def apply(tx: AsyncSession) -> RevealedDocument:
+    async def apply(tx: AsyncSession) -> tuple[RevealedDocument, RevealedDocument]:
         subscription = await work(tx)
         names = header_names(bank.key_ring, subscription)
-        answers.append(resources.revealed(subscription, names, secret))
-        return resources.revealed(subscription, names, None)
+        return resources.revealed(subscription, names, None), resources.revealed(subscription, names, secret)
 
-    answer = await once(bank.db, attempt, status, bank.now(), apply)
-    if answer.replayed:
-        return answer
-    return Answer(answer.status, answers[-1].model_dump_json(by_alias=True).encode())
+    return await shown_once(bank.db, attempt, status, bank.now(), apply)
 
 
 async def _demand_room(tx: AsyncSession, caller: Caller) -> None:
