@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lastro import egress
-from lastro.egress import MOST_BYTES, Egress, is_public
+from lastro.egress import MOST_BYTES, Egress
 from lastro.errors import InvalidQrCode, ProviderUnavailable, SetupError
+from lastro.values.network import is_public
 from servers import listening
 
 HOST = "127.0.0.1"

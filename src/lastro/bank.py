@@ -67,6 +67,10 @@ class Answer(Protocol):
 class WayOut(Protocol):
     """Posts to endpoints that tenants name; `webhooks/outlet.py` is the one that there is."""
 
+    def judge(self, url: str) -> str:
+        """The URL of an endpoint as it is kept. Raises Invalid for one that will never be asked."""
+        ...
+
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_seconds: float) -> Answer:
         """Post once. Raises `webhooks.outlet.Unreachable`."""
         ...
@@ -112,7 +116,6 @@ class Bank:
     publication: Publication
     egress: Egress
     outlet: WayOut
-    loopback_endpoints: bool  # of webhooks: never in production
     code_secret: bytes = field(repr=False)
 
     def now(self) -> datetime:

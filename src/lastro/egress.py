@@ -1,4 +1,4 @@
-"""The one way out to addresses that somebody else wrote: the published charge of a Pix code, and its keys.
+"""The way out to what a Pix code names: a published charge, and the keys that signed it.
 
 A code can name any address, ours inside of the house included. So a host is asked only if the operator has listed it,
 at an address that all the world can reach and that is looked up once, with no second chance for anybody to lead us
@@ -6,7 +6,6 @@ elsewhere: no redirect, no proxy, little time, few bytes.
 """
 
 import asyncio
-import ipaddress
 import logging
 import re
 import socket
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import httpx
 
 from lastro.errors import InvalidQrCode, ProviderUnavailable, SetupError
+from lastro.values.network import is_public
 from lastro.values.text import Text
 
 MOST_BYTES = 64 * 1024
@@ -31,9 +31,6 @@ _ENTRY = re.compile(rf"(?:(?P<scheme>https?)://)?(?P<host>{_LABEL}(?:\.{_LABEL})
 _PATH = re.compile(r"/[A-Za-z0-9._~/=+:?&%-]*")
 _PORTS = {"https": 443, "http": 80}
 _GONE = {httpx.codes.NOT_FOUND, httpx.codes.GONE}
-
-# These count as global for `ipaddress`, and lead to any IPv4 address: NAT64, 6to4, Teredo.
-_TUNNELS = [ipaddress.ip_network(each) for each in ("64:ff9b::/96", "2002::/16", "2001::/32")]
 
 _NOT_LISTED = Text(
     "O QR Code aponta para um servidor que não é de um participante conhecido.",
@@ -147,20 +144,6 @@ class Egress:
                 if len(body) > MOST_BYTES:
                     return response.status_code, None
             return response.status_code, bytes(body)
-
-
-def is_public(address: str) -> bool:
-    """Whether all the world reaches this address; an IPv4 address inside of an IPv6 one counts as itself."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return is_public(str(parsed.ipv4_mapped))
-        if any(parsed in tunnel for tunnel in _TUNNELS):
-            return False
-    return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved)
 
 
 def _host(entry: str) -> _Host:

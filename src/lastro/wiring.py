@@ -119,7 +119,6 @@ def build(
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
         publication=_publication(settings),
         outlet=Outlet(loopback=loopback_endpoints, own=_own_hosts(settings)),
-        loopback_endpoints=loopback_endpoints,
         egress=Egress([host for host in settings.pix_hosts.split(",") if host.strip()]),
     )
     return House(bank, client)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lastro.values.text import Invalid
 from lastro.webhooks import outlet
 from lastro.webhooks.outlet import Outlet, Resolve, Unreachable
 from servers import listening
@@ -132,6 +133,8 @@ async def test_what_is_ours_is_not_even_looked_up() -> None:
     resolve, asked = leading_to(["93.184.216.34"])
     async with an_outlet(own=[NAME], resolve=resolve) as out:
         assert await why(out, f"https://{NAME}/x") == "REFUSED_ADDRESS"
+        with pytest.raises(Invalid):
+            out.judge(f"https://{NAME}/x")
     assert asked == []
 
 

@@ -17,6 +17,9 @@ _HOST_BITS = Text(
 )
 _LONGEST = 49  # an IPv6 address with its mask
 
+# These count as global for `ipaddress`, and lead to any IPv4 address: NAT64, 6to4, Teredo.
+_TUNNELS = [ipaddress.ip_network(each) for each in ("64:ff9b::/96", "2002::/16", "2001::/32")]
+
 
 def parse_network(text: str) -> Network:
     """A network; an address alone is a network of one. Raises Invalid."""
@@ -45,6 +48,20 @@ def parse_address(text: str) -> Address | None:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+def is_public(text: str) -> bool:
+    """Whether this is an address that all the world reaches."""
+    address = parse_address(text)
+    if address is None or any(address in tunnel for tunnel in _TUNNELS):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def is_loopback(text: str) -> bool:
+    """Whether this is an address of this very machine."""
+    address = parse_address(text)
+    return address is not None and address.is_loopback
 
 
 def lies_in(address: Address, networks: Iterable[Network]) -> bool:

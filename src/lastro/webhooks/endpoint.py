@@ -1,10 +1,9 @@
 """Judges the URL of an endpoint when it is registered. Where its name leads, `outlet` judges at each delivery."""
 
-import ipaddress
 import re
 from collections.abc import Collection
 
-from lastro.egress import is_public
+from lastro.values.network import is_loopback, is_public
 from lastro.values.text import Invalid, Text
 
 LONGEST = 2048
@@ -50,7 +49,7 @@ def parse(url: str, *, loopback: bool, own: Collection[str] = ()) -> str:
         raise Invalid(_TOO_LONG)
     match = _match(url)
     scheme, host, port = match["scheme"].lower(), match["host"].lower(), int(match["port"] or 0)
-    if scheme == "http" and loopback and _is_loopback(host) and port <= 65535:  # noqa: PLR2004
+    if scheme == "http" and loopback and (host == "localhost" or is_loopback(host.strip("[]"))) and port <= 65535:  # noqa: PLR2004
         return _kept(scheme, host, port, match["rest"])
     if scheme != "https":
         raise Invalid(_ONLY_HTTPS)
@@ -89,15 +88,6 @@ def _demand_public(host: str) -> None:
         return
     if len(labels) == 1 or labels[-1] in _INSIDE:
         raise Invalid(_NOT_PUBLIC)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _kept(scheme: str, host: str, port: int, rest: str) -> str:

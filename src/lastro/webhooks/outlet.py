@@ -8,7 +8,6 @@ elsewhere: no redirect, no proxy. Nobody costs much: one deadline for all of it,
 import asyncio
 import contextlib
 import functools
-import ipaddress
 import logging
 import socket
 import ssl
@@ -20,7 +19,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from lastro.egress import is_public
+from lastro.values.network import is_loopback, is_public
+from lastro.webhooks import endpoint
 
 MOST_BYTES = 64 * 1024
 MOST_SECONDS = 30.0
@@ -112,6 +112,10 @@ class Outlet:
         self._asking: dict[tuple[str, int], asyncio.Task[Sequence[str]]] = {}
         self._pools: OrderedDict[tuple[str, str, int, str], _Pool] = OrderedDict()
 
+    def judge(self, url: str) -> str:
+        """The URL of an endpoint as it is kept. Raises Invalid for one that will never be asked."""
+        return endpoint.parse(url, loopback=self._loopback, own=self._own)
+
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_seconds: float) -> Response:
         """Post once, within the time (30 seconds at most). Any status is an answer. Raises Unreachable."""
         began = time.monotonic()
@@ -151,7 +155,7 @@ class Outlet:
         return addresses[:_ADDRESSES_TRIED]
 
     def _may_be_asked(self, address: str, scheme: str) -> bool:
-        if self._loopback and _is_loopback(address):
+        if self._loopback and is_loopback(address):
             return True
         return scheme == "https" and is_public(address)
 
@@ -277,13 +281,6 @@ def _target(url: str) -> _Target:
     if parsed.scheme not in _PORTS or not parsed.host:
         raise ValueError("not the URL of an endpoint")
     return _Target(parsed.scheme, parsed.host, parsed.port or _PORTS[parsed.scheme], parsed.raw_path)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _reason(error: Exception) -> str:

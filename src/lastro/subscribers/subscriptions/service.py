@@ -24,7 +24,7 @@ from lastro.subscribers.subscriptions.resources import RevealedDocument, Subscri
 from lastro.tenants.models import Tenant
 from lastro.values.text import Invalid, Text
 from lastro.values.time_ordered_id import new_id
-from lastro.webhooks import endpoint, secrets, tidying
+from lastro.webhooks import secrets, tidying
 from lastro.webhooks.models import Subscription, SubscriptionSecret, SubscriptionStatus
 
 MOST_OF_A_TENANT = 20
@@ -126,7 +126,7 @@ async def _told_of(tx: AsyncSession, caller: Caller, account_ids: Sequence[UUID]
 
 def _judged(bank: Bank, url: str) -> str:
     try:
-        return endpoint.parse(url, loopback=bank.loopback_endpoints)
+        return bank.outlet.judge(url)
     except Invalid as error:
         raise Validation(error.text, flaws=[Flaw(error.text, pointer="/data/attributes/endpointUrl")]) from error
 
