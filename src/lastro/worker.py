@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import asyncpg
@@ -48,12 +49,21 @@ HANDLERS: Mapping[str, Handler] = {
 BATCHES = 8
 POLL_SECONDS = 0.1
 LOOK_BACK_SECONDS = 5.0
-FORGET_SECONDS = 300.0
-EXPIRE_SECONDS = 2.0
-LAST_POSTS_SECONDS = 5.0
 FOLD_SECONDS = 5.0  # what was PROCESSING and is COMPLETED meanwhile costs one cell, not three
+EXPIRE_SECONDS = 2.0
+FORGET_SECONDS = 300.0
+LAST_POSTS_SECONDS = 5.0
 
 _LOG = logger("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Work beside the promises, a bounded piece a turn. After a turn that did less than `full`, it rests."""
+
+    turn: Callable[[], Awaitable[int]]
+    seconds: float
+    full: int | None = None  # None: it rests after each
 
 
 class Worker:
@@ -95,12 +105,9 @@ class Worker:
             self._low_water = LowWater()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._look_back(ear))
-                tasks.create_task(self._fold(ear))
-                tasks.create_task(self._expire(ear))
-                tasks.create_task(self._tell(ear))
                 tasks.create_task(self._bring(ear))
-                tasks.create_task(self._tidy(ear))
-                tasks.create_task(self._forget(ear))
+                for chore in self._chores():
+                    tasks.create_task(self._do(chore, ear))
                 tasks.create_task(self._keep_claiming(ear, tasks))
         except* Unavailable as group:
             raise group.exceptions[0] from group
@@ -176,47 +183,38 @@ class Worker:
                 await queue.take_over(tx)
             await self._rest(LOOK_BACK_SECONDS)
 
-    async def _fold(self, ear: Ear) -> None:
-        """Roll up what the lists count, a bounded piece at a time; one worker at it is enough."""
-        while ear.alive and not self._stopping.is_set():
-            try:
-                async with self._bank.db.transaction() as tx:
-                    done = await totals.fold(tx)
-                    pending = await totals.pending(tx)
-            except Exception as error:  # noqa: BLE001 - totals are exact without it: no payment may wait for that
-                _LOG.warning("not folded", error=type(error).__name__)
-                await self._rest(FOLD_SECONDS)
-                continue
-            metrics.TALLY_PENDING.set(pending)
-            if not done or pending < totals.FOLDED_AT_ONCE:
-                await self._rest(FOLD_SECONDS)
+    def _chores(self) -> Sequence[Chore]:
+        return (
+            Chore(self._fold, FOLD_SECONDS, full=totals.FOLDED_AT_ONCE),
+            Chore(self._expire, EXPIRE_SECONDS, full=expiring.AT_ONCE),
+            Chore(self._forget, FORGET_SECONDS, full=grants.FORGOTTEN_AT_ONCE),
+            Chore(self._courier.tell, courier.TELL_SECONDS, full=telling.EVENTS_AT_ONCE // 2),
+            Chore(self._courier.tidy, courier.TIDY_SECONDS),
+        )
 
-    async def _forget(self, ear: Ear) -> None:
-        """Forget the tokens of clients that are over since yesterday."""
+    async def _do(self, chore: Chore, ear: Ear) -> None:
         while ear.alive and not self._stopping.is_set():
-            if await self._harmless(self._forget_some) < grants.FORGOTTEN_AT_ONCE:
-                await self._rest(FORGET_SECONDS)
+            done = await self._harmless(chore.turn)
+            if chore.full is None or done < chore.full:
+                await self._rest(chore.seconds)
 
-    async def _forget_some(self) -> int:
+    async def _fold(self) -> int:
+        """Roll up what the lists count; one worker at it is enough. Says how much is left for it to do."""
         async with self._bank.db.transaction() as tx:
-            return await grants.forget_spent(tx)
+            done = await totals.fold(tx)
+            pending = await totals.pending(tx)
+        metrics.TALLY_PENDING.set(pending)
+        return pending if done else 0
 
-    async def _expire(self, ear: Ear) -> None:
-        """Tell which charges nobody paid in time, a bounded number at a time; several workers share them."""
-        while ear.alive and not self._stopping.is_set():
-            if await self._harmless(self._expire_some) < expiring.AT_ONCE:
-                await self._rest(EXPIRE_SECONDS)
-
-    async def _expire_some(self) -> int:
+    async def _expire(self) -> int:
+        """Tell which charges nobody paid in time; several workers share them."""
         async with self._bank.db.transaction() as tx:
             return await expiring.expire(tx, now=self._bank.now())
 
-    async def _tell(self, ear: Ear) -> None:
-        """Give events their places, and write down who is to be told; one worker at it is enough."""
-        while ear.alive and not self._stopping.is_set():
-            told = await self._harmless(self._courier.tell)
-            if told < telling.EVENTS_AT_ONCE // 2:
-                await self._rest(courier.TELL_SECONDS)
+    async def _forget(self) -> int:
+        """Forget the tokens of clients that are over since yesterday."""
+        async with self._bank.db.transaction() as tx:
+            return await grants.forget_spent(tx)
 
     async def _bring(self, ear: Ear) -> None:
         """Post what is due to the endpoints of tenants."""
@@ -226,17 +224,11 @@ class Worker:
             else:
                 await self._courier.wait(courier.POLL_SECONDS)
 
-    async def _tidy(self, ear: Ear) -> None:
-        """End deliveries that are over, and measure how late we are."""
-        while ear.alive and not self._stopping.is_set():
-            await self._harmless(self._courier.tidy)
-            await self._rest(courier.TIDY_SECONDS)
-
     async def _harmless(self, work: Callable[[], Awaitable[int]]) -> int:
         """Whatever goes wrong with these, no payment may wait for that. Says how much was done."""
         try:
             return await work()
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - totals are exact without folding, and what is told late is told
             _LOG.warning("must wait", what=work.__name__, error=type(error).__name__)
             await self._rest(1.0)
             return 0
