@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
@@ -12,6 +13,7 @@ from lastro.auth.caller import Caller
 from lastro.bank import Bank
 from lastro.errors import Flaw, UnsupportedMediaType, Validation
 from lastro.jsonapi import strict_json
+from lastro.jsonapi.document import Change
 from lastro.jsonapi.errors import JSON, JSON_API
 from lastro.values.text import Invalid, Text
 
@@ -23,6 +25,7 @@ _BODY_MISSING = Text("Falta o corpo da requisição.", "The request body is miss
 _BODY_UNWANTED = Text("Esta rota não recebe corpo.", "This route takes no body.")
 _REPEATED = Text("Parâmetro repetido.", "Repeated parameter.")
 _UNKNOWN = Text("Esta rota não tem este parâmetro.", "This route has no such parameter.")
+_OTHER_ID = Text("Deve ser o id do próprio recurso.", "Must be the id of the resource itself.")
 _NUL = Text("Não pode conter NUL.", "May not contain NUL.")
 _KEY_SHAPE = Text(
     "Idempotency-Key deve ser única na requisição e ter de 1 a 255 caracteres ASCII visíveis.",
@@ -48,6 +51,12 @@ async def the_bank(request: Request) -> Bank:
 
 
 TheBank = Annotated[Bank, Depends(the_bank)]
+
+
+def demand_id(change: Change[Any, Any], own: UUID) -> None:
+    """A change may repeat the id of what it changes, and no other. Raises Validation."""
+    if change.data.id not in {None, own}:
+        raise Validation(_OTHER_ID, flaws=[Flaw(_OTHER_ID, pointer="/data/id")])
 
 
 class StrictRequest(Request):

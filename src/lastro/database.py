@@ -382,7 +382,7 @@ async def page_of(
     if page.after is not None:
         anchor = (await tx.execute(scope.with_only_columns(*order).where(order[-1] == page.after))).one_or_none()
         if anchor is None:
-            raise Validation(_NO_SUCH_CURSOR, flaws=[Flaw(_NO_SUCH_CURSOR, parameter="page[after]")])
+            raise no_such_cursor()
         statement = statement.where(tuple_(*order) < tuple_(*anchor))
     elif (page.number - 1) * page.size > DEEPEST_ROW:
         raise Validation(_TOO_DEEP, flaws=[Flaw(_TOO_DEEP, parameter="page[number]")])
@@ -391,6 +391,11 @@ async def page_of(
     # Where nothing is, a search for the first row would read all the others.
     rows = (await tx.execute(statement)).scalars().all() if total else []
     return Found(rows=rows[: page.size], total=total, page=page, has_next=len(rows) > page.size)
+
+
+def no_such_cursor() -> Validation:
+    """`page[after]` names nothing that the caller can see in this list."""
+    return Validation(_NO_SUCH_CURSOR, flaws=[Flaw(_NO_SUCH_CURSOR, parameter="page[after]")])
 
 
 _NO_SUCH_CURSOR = Sentence("Cursor inexistente.", "No such cursor.")

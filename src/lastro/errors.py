@@ -84,6 +84,10 @@ class BankError(Exception):
         self.retry_after = retry_after
 
 
+INVALID_DATA = Text("Dados inválidos.", "Invalid data.")
+"""Of a Validation whose flaws say the rest."""
+
+
 class Validation(BankError):
     """The request is malformed; each flaw says where."""
 

@@ -14,6 +14,7 @@ import pytest
 
 from build import API, Tenant, World, until
 from lastro import gate
+from lastro.accounts.rules import NO_ACCOUNT
 from lastro.errors import RateLimited, Unavailable, Unprocessable
 from lastro.statements import cnab240, exports, pdf, service
 from lastro.statements.lines import Line
@@ -240,7 +241,7 @@ async def test_a_database_that_is_busy_for_a_moment_is_waited_for(
 
     def refusing() -> Any:
         if next(refusals):
-            raise Unavailable(service._NO_ACCOUNT)
+            raise Unavailable(NO_ACCOUNT)
         return reading()
 
     of = await ledger.statement("2026-03-01", "2026-03-31")

@@ -7,7 +7,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
-from lastro.accounts.service import NO_ACCOUNT
+from lastro.accounts.rules import NO_ACCOUNT
 from lastro.auth.binding import Rights
 from lastro.auth.caller import Caller
 from lastro.auth.models import ApiClient, ApiToken

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from lastro.access.order import Alteration, Wish
 from lastro.access.states import AccessStatus, status_of
@@ -14,8 +14,19 @@ from lastro.auth.binding import Binding, Rights
 from lastro.auth.models import ApiClient, ApiToken
 from lastro.auth.permissions import Permission
 from lastro.database import Found
-from lastro.jsonapi.document import Body, Change, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Amount, Moment, Reais, Timestamp, line
+from lastro.jsonapi.document import (
+    Body,
+    Change,
+    Changes,
+    Collection,
+    Document,
+    Incoming,
+    Resource,
+    Schema,
+    SelfLink,
+    link,
+)
+from lastro.jsonapi.fields import Amount, Given, Moment, Reais, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
 from lastro.values.network import Network, parse_network
 from lastro.values.text import Invalid, Text
@@ -27,8 +38,6 @@ Item = TypeVar("Item")
 MOST_ACCOUNTS, MOST_NETWORKS = 100, 50
 
 _HOW_MANY = Text("Deve ter de 1 a {most} itens.", "Must have 1 to {most} items.")
-_NOTHING = Text("Informe ao menos um atributo.", "Give at least one attribute.")
-_NULL = Text("Não pode ser null.", "May not be null.")
 _NO_TEXT = Text("Deve ser um texto.", "Must be a string.")
 
 
@@ -99,19 +108,11 @@ class NewToken(NewClient):
         return replace(super().wish(), expires_at=self.expires_at)
 
 
-class ClientChanges(_Bound):
+class ClientChanges(_Bound, Changes):
     """What changes a client; what is not mentioned stays, and null takes a bound away."""
 
-    name: Annotated[str, *line(100), Field(description="Nome do cliente")] | None = None
-    permissions: Names | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> "ClientChanges":
-        if not self.model_fields_set:
-            raise Invalid(_NOTHING)
-        if any(getattr(self, name) is None for name in self.model_fields_set & {"name", "permissions"}):
-            raise Invalid(_NULL)
-        return self
+    name: Given[Annotated[str, *line(100), Field(description="Nome do cliente")]] = None
+    permissions: Given[Names] = None
 
     def alteration(self) -> Alteration:
         """The change in our words."""

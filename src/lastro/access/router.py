@@ -18,14 +18,12 @@ from lastro.access.resources import (
     RevealedToken,
     TokenCollection,
 )
-from lastro.asking import TheAttempt, TheBank
+from lastro.asking import TheAttempt, TheBank, demand_id
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.errors import Flaw, Validation
 from lastro.http import api_router, respond
 from lastro.jsonapi.query import ListQuery
-from lastro.values.text import Text
 
 clients = api_router("/clients", "Clientes de API")
 tokens = api_router("/tokens", "Tokens")
@@ -37,8 +35,6 @@ ClientRevoker = Annotated[Caller, requires(Permission.CLIENTS_DELETE)]
 TokenMaker = Annotated[Caller, requires(Permission.TOKENS_CREATE)]
 TokenReader = Annotated[Caller, requires(Permission.TOKENS_READ)]
 TokenRevoker = Annotated[Caller, requires(Permission.TOKENS_DELETE)]
-
-_OTHER_ID = Text("Deve ser igual ao id do endereço.", "Must equal the id of the path.")
 
 
 @clients.post("", status_code=201, response_model=RevealedClient)
@@ -64,8 +60,7 @@ async def get_client(client_id: UUID, caller: ClientReader, bank: TheBank) -> Cl
 @clients.patch("/{client_id}")
 async def change_client(client_id: UUID, body: ClientChange, caller: ClientUpdater, bank: TheBank) -> ClientDocument:
     """Atualizar cliente de API."""
-    if body.data.id not in {None, client_id}:
-        raise Validation(_OTHER_ID, flaws=[Flaw(_OTHER_ID, pointer="/data/id")])
+    demand_id(body, client_id)
     async with bank.db.transaction() as tx:
         row = await service.change(tx, caller, client_id, body.data.attributes.alteration(), now=bank.now())
     return resources.client(row)

@@ -3,15 +3,26 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
 from lastro.accounts.models import Account, AccountFacts
 from lastro.accounts.order import UNCHANGED, Alteration, Application
 from lastro.accounts.states import AccountStatus
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
-from lastro.jsonapi.document import Body, Change, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Metadata, Reais, Timestamp, line
+from lastro.jsonapi.document import (
+    Body,
+    Change,
+    Changes,
+    Collection,
+    Document,
+    Incoming,
+    Resource,
+    Schema,
+    SelfLink,
+    link,
+)
+from lastro.jsonapi.fields import Given, Metadata, Reais, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
 from lastro.ledger.book import Holdings
 from lastro.values.bank_account import AccountType
@@ -20,9 +31,6 @@ from lastro.values.text import Invalid, Text
 
 Kind = Literal["accounts"]
 HolderName = Annotated[str, *line(140)]  # what a pacs.008 can carry: a longer name could open no account
-
-_NOTHING = Text("Informe holderName ou metadata.", "Give holderName or metadata.")
-_NULL_NAME = Text("Não pode ser nulo.", "May not be null.")
 
 
 class NewAccount(Incoming):
@@ -55,24 +63,11 @@ def document_flaw(text: Text) -> Validation:
     return Validation(text, flaws=[Flaw(text, pointer="/data/attributes/holderDocument")])
 
 
-class AccountChanges(Incoming):
+class AccountChanges(Changes):
     """What a client may change."""
 
-    holder_name: HolderName | None = None
+    holder_name: Given[HolderName] = None
     metadata: Metadata | None = None
-
-    @field_validator("holder_name", mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        if value is None:
-            raise Invalid(_NULL_NAME)
-        return value
-
-    @model_validator(mode="after")
-    def _something(self) -> "AccountChanges":
-        if not self.model_fields_set:
-            raise Invalid(_NOTHING)
-        return self
 
     def alteration(self, seen_versions: frozenset[int] | None) -> Alteration:
         """The change in our words."""

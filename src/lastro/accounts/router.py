@@ -15,7 +15,7 @@ from lastro.accounts.resources import (
     ClosedDocument,
     NewAccountBody,
 )
-from lastro.asking import TheAttempt, TheBank
+from lastro.asking import TheAttempt, TheBank, demand_id
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
@@ -31,7 +31,6 @@ Updater = Annotated[Caller, requires(Permission.ACCOUNTS_UPDATE)]
 Closer = Annotated[Caller, requires(Permission.ACCOUNTS_CLOSE)]
 Blocker = Annotated[Caller, requires(Permission.ACCOUNTS_BLOCK)]
 
-_OTHER_ID = Text("Deve ser igual ao id do endereço.", "Must equal the id of the path.")
 _IF_MATCH_SHAPE = Text("If-Match deve conter ETags desta conta ou *.", "If-Match must hold ETags of this account or *.")
 _ETAG = re.compile(r'"([0-9]{1,10})\.[0-9]{1,19}"')
 
@@ -74,8 +73,7 @@ async def change(  # noqa: PLR0917 - FastAPI injects by name
     ] = None,
 ) -> AccountDocument:
     """Atualizar conta."""
-    if body.data.id not in {None, account_id}:
-        raise Validation(_OTHER_ID, flaws=[Flaw(_OTHER_ID, pointer="/data/id")])
+    demand_id(body, account_id)
     alteration = body.data.attributes.alteration(_seen_versions(request.headers.getlist("if-match")))
     async with bank.db.transaction() as tx:
         account, holdings = await service.change(

@@ -8,6 +8,7 @@ from lastro.values.text import Text
 
 _TYPE = Text("O provedor não suporta este tipo de conta.", "The provider does not support this account type.")
 _CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
+NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
 NOT_ACTIVE = Text("A conta não está ativa.", "The account is not active.")
 _HAS_MONEY = Text(
     "A conta possui saldo ou operações pendentes.", "The account holds money or has operations under way."

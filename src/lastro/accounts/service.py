@@ -32,7 +32,6 @@ from lastro.webhooks.announce import News, announce
 OPEN = "account.open"
 """The promise to have the provider open an account; made when its holder is approved."""
 
-NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
 _EXISTS = Text(
     "Já existe uma conta para este documento no provedor.", "The provider already has an account for this document."
 )
@@ -118,7 +117,7 @@ async def get(db: Database, caller: Caller, account_id: UUID) -> tuple[AccountFa
     """One account of the caller's, and its money, in one trip: nothing is read more often. Raises NotFound."""
     rows = await db.look(_GET, caller.tenant_id, account_id) if caller.reaches(account_id) else []
     if not rows:
-        raise NotFound(NO_ACCOUNT)
+        raise NotFound(rules.NO_ACCOUNT)
     return _facts(rows[0]), Holdings(
         Money(rows[0]["available_centavos"]), Money(rows[0]["in_transit_centavos"]), rows[0]["seq"]
     )
@@ -250,5 +249,5 @@ async def _locked(tx: AsyncSession, caller: Caller, account_id: UUID) -> Account
     query = owned(Account, caller).where(Account.id == account_id).with_for_update(key_share=True)
     account = (await tx.execute(query)).scalar_one_or_none()
     if account is None:
-        raise NotFound(NO_ACCOUNT)
+        raise NotFound(rules.NO_ACCOUNT)
     return account

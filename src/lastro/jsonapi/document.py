@@ -1,14 +1,18 @@
 """The JSON:API envelopes of the contract, typed once: what comes in, one resource, a list of them."""
 
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from lastro.values.text import Invalid, Text
+
 BASE_PATH = "/baas/api/v1"
+
+_NOTHING = Text("Informe ao menos um atributo.", "Give at least one attribute.")
 
 Kind = TypeVar("Kind", bound=str)
 Attributes = TypeVar("Attributes", bound=BaseModel)
@@ -35,6 +39,16 @@ class Incoming(Schema):
     """What clients send: each field under its one name on the wire, never under the name of the code."""
 
     model_config = ConfigDict(validate_by_name=False, validate_by_alias=True)
+
+
+class Changes(Incoming):
+    """Attributes of which a client mentions those that are to change: one at least."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise Invalid(_NOTHING)
+        return self
 
 
 class SelfLink(Schema):

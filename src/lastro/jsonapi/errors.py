@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lastro.errors import BankError, ErrorCode, Flaw, Validation
+from lastro.errors import INVALID_DATA, BankError, ErrorCode, Flaw, Validation
 from lastro.values.text import Invalid, Text
 
 JSON = "application/json"
@@ -43,7 +43,6 @@ _OAUTH_ERRORS: Mapping[ErrorCode, str] = {
     ErrorCode.INTERNAL: "server_error",
 }
 
-_INVALID = Text("Dados inválidos.", "Invalid data.")
 
 # What Pydantic found, in our words. Its own words may quote the value, and know only English.
 _FINDINGS: Mapping[str, Text] = {
@@ -72,7 +71,7 @@ _FINDINGS: Mapping[str, Text] = {
 
 def validation(findings: Sequence[Mapping[str, Any]]) -> Validation:
     """Pydantic's findings as one Validation, each with where it is; never with the value."""
-    return Validation(_INVALID, flaws=[_flaw(finding) for finding in findings])
+    return Validation(INVALID_DATA, flaws=[_flaw(finding) for finding in findings])
 
 
 def _flaw(finding: Mapping[str, Any]) -> Flaw:

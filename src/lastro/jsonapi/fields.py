@@ -6,17 +6,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from lastro.values.money import Money
 from lastro.values.text import Invalid, Text
@@ -38,6 +41,7 @@ _CONTROL = Text(
     "May not contain line breaks or control characters.",
 )
 _TOO_LONG = Text("Deve ter no máximo {longest} caracteres.", "Must have at most {longest} characters.")
+_NULL = Text("Não pode ser nulo.", "May not be null.")
 _BLANK = Text("Não pode ser vazio.", "May not be blank.")
 _CORRELATION = Text(
     "Deve ter de 1 a 64 caracteres ASCII visíveis, sem espaços.",
@@ -85,6 +89,26 @@ Reais = Annotated[
     WithJsonSchema({"type": "number", "minimum": 0}),
 ]
 """An amount that we answer; may be zero."""
+
+
+class _NeverNull:
+    """Tells the description of a field that null, its value while nobody mentions it, can not be sent."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, describe: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = describe(schema)
+        (kind,) = (each for each in described.pop("anyOf") if each != {"type": "null"})
+        return {**kind, **described}
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise Invalid(_NULL)
+    return value
+
+
+Kind = TypeVar("Kind")
+Given = Annotated[Kind | None, BeforeValidator(_given), _NeverNull()]
+"""An attribute that a client may leave out, so that it stays as it is, but not send as null."""
 
 
 def quoted(text: str | None) -> str:

@@ -8,7 +8,7 @@ from fastapi import Response
 
 from lastro.auth.caller import Caller
 from lastro.bank import Bank
-from lastro.errors import Conflict, Flaw, Unprocessable, Validation
+from lastro.errors import INVALID_DATA, Conflict, Flaw, Unprocessable, Validation
 from lastro.statements import cnab240, csv_file, lines, ofx, pdf, service
 from lastro.statements.lines import Line
 from lastro.statements.resources import Format, StatementQuery
@@ -21,7 +21,6 @@ CNAB_TYPE = "application/vnd.febraban.cnab240"
 _PLACES = Places()
 _PAPERS_AT_ONCE = asyncio.Semaphore(1)  # of the processor's time, they take what they get
 
-_INVALID = Text("Dados inválidos.", "Invalid data.")
 _ONLY_JSON = Text("Arquivos trazem o período inteiro.", "Files hold the whole period.")
 _ONLY_WHOLE = Text(
     "Este formato traz todos os lançamentos; filtre em JSON ou CSV.",
@@ -60,7 +59,7 @@ def demand_a_whole(query: StatementQuery, chosen: Format) -> None:
     if chosen is not Format.CSV:
         wrong |= {name: _ONLY_WHOLE for name in ("filter[direction]", "filter[type]") if query.names(name)}
     if wrong:
-        raise Validation(_INVALID, flaws=[Flaw(text, parameter=name) for name, text in wrong.items()])
+        raise Validation(INVALID_DATA, flaws=[Flaw(text, parameter=name) for name, text in wrong.items()])
 
 
 async def file(bank: Bank, caller: Caller, of: Statement, query: StatementQuery, chosen: Format) -> Response:

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from lastro.errors import Flaw, Validation
+from lastro.errors import INVALID_DATA, Flaw, Validation
 from lastro.jsonapi.fields import BUSINESS_TIME, end_of, start_of
 from lastro.values.text import Text
 
 USUAL_DAYS = 30
 MOST_DAYS = 366
 
-_INVALID = Text("Dados inválidos.", "Invalid data.")
 _ORDER = Text(
     "Não pode ser depois de dateTo (hoje, se não informado).", "May not be after dateTo (today unless it is given)."
 )
@@ -56,7 +55,7 @@ def period(date_from: date | None, date_to: date | None, *, now: datetime) -> Pe
 
 
 def _wrong(text: Text) -> Validation:
-    return Validation(_INVALID, flaws=[Flaw(text, parameter="filter[dateFrom]")])
+    return Validation(INVALID_DATA, flaws=[Flaw(text, parameter="filter[dateFrom]")])
 
 
 def local(moment: datetime) -> datetime:

@@ -8,9 +8,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
+from lastro.accounts.rules import NO_ACCOUNT
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.errors import Flaw, NotFound, Unavailable, Validation
+from lastro.database import no_such_cursor
+from lastro.errors import NotFound, Unavailable
 from lastro.ledger import history
 from lastro.ledger.history import Span
 from lastro.providers.models import ProviderRow
@@ -20,13 +22,9 @@ from lastro.statements.period import Period
 from lastro.values.bank_account import AccountType
 from lastro.values.participants import Participant, participant
 from lastro.values.tax_id import TaxId
-from lastro.values.text import Text
 
 PIECE = 250  # lines: some milliseconds of work, between which others have their turn
 PATIENCE_SECONDS = (0.5, 2.0, 5.0)
-
-_NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
-_NO_SUCH_CURSOR = Text("Cursor inexistente.", "No such cursor.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ async def holder(tx: AsyncSession, caller: Caller, account_id: UUID) -> Holder:
     )
     found = (await tx.execute(query)).one_or_none()
     if found is None:
-        raise NotFound(_NO_ACCOUNT)
+        raise NotFound(NO_ACCOUNT)
     account, ispb = found
     return Holder(
         account_id=account.id,
@@ -104,7 +102,7 @@ async def page(tx: AsyncSession, of: Statement, *, after: UUID | None, size: int
     if after is not None:
         seq = lines.seq_of(of.holder.account_id, after)
         if seq is None:
-            raise Validation(_NO_SUCH_CURSOR, flaws=[Flaw(_NO_SUCH_CURSOR, parameter="page[after]")])
+            raise no_such_cursor()
         start = max(start, seq)
     found = await lines.read(tx, of.holder.account_id, after=start, last=of.span.last, limit=size + 1, wanted=wanted)
     return Page(found[:size], has_next=len(found) > size)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lastro.accounts.rules import NOT_ACTIVE
+from lastro.accounts.rules import NO_ACCOUNT, NOT_ACTIVE
 from lastro.accounts.states import AccountStatus
 from lastro.errors import BankError, Conflict, Flaw, InsufficientBalance, NotFound, Unprocessable
 from lastro.values.money import MAX_CENTAVOS, Money
@@ -11,7 +11,6 @@ from lastro.values.text import Text
 GIVES, TAKES = "/data/attributes/accountId", "/data/attributes/recipientAccountId"
 _AMOUNT = "/data/attributes/amount"
 
-_NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
 _ITSELF = Text("A conta de destino é a própria conta de origem.", "The recipient is the giving account itself.")
 _CURRENCY = Text("As contas são de moedas diferentes.", "The accounts are in different currencies.")
 _ELSEWHERE = Text(
@@ -43,7 +42,7 @@ class Holding:
 
 def no_account(pointer: str) -> NotFound:
     """Absent, another tenant's, or beyond the token's reach: nobody can tell which."""
-    return NotFound(_NO_ACCOUNT, flaws=[Flaw(_NO_ACCOUNT, pointer=pointer)])
+    return NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer=pointer)])
 
 
 def itself() -> Unprocessable:

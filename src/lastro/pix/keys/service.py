@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import idempotency
 from lastro.accounts.models import Account
-from lastro.accounts.service import NO_ACCOUNT
+from lastro.accounts.rules import NO_ACCOUNT
 from lastro.attempt import Answer, Attempt, Overtaken
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank

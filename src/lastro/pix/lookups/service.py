@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
 from lastro.accounts.models import Account
-from lastro.accounts.rules import NOT_ACTIVE
-from lastro.accounts.service import NO_ACCOUNT
+from lastro.accounts.rules import NO_ACCOUNT, NOT_ACTIVE
 from lastro.accounts.states import AccountStatus
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank

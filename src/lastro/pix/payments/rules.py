@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from lastro.accounts.rules import NOT_ACTIVE
+from lastro.accounts.rules import NO_ACCOUNT, NOT_ACTIVE
 from lastro.auth import caps
 from lastro.errors import BankError, Conflict, Flaw, InsufficientBalance, NotFound, Unprocessable
 from lastro.values.text import Text
 
-_NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
 _NO_LOOKUP = Text(
     "A consulta não existe, já foi usada, passou de 15 minutos ou é de outra conta ou chave.",
     "The lookup does not exist, was used, is older than 15 minutes, or is another account's or key's.",
@@ -17,7 +16,7 @@ SHORT = Text("Saldo insuficiente para o envio.", "Insufficient balance.")
 
 def no_account() -> NotFound:
     """The paying account does not exist, or is another tenant's: nobody can tell which."""
-    return NotFound(_NO_ACCOUNT, flaws=[Flaw(_NO_ACCOUNT, pointer="/data/attributes/accountId")])
+    return NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
 
 
 def not_active() -> Conflict:

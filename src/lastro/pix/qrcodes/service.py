@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
-from lastro.accounts.service import NO_ACCOUNT
+from lastro.accounts.rules import NO_ACCOUNT
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Publication

@@ -10,7 +10,8 @@ from lastro.attempt import Answer
 from lastro.attempt import Attempt as Question
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.errors import Conflict, Flaw, NotFound, Validation
+from lastro.database import no_such_cursor
+from lastro.errors import Conflict, NotFound
 from lastro.idempotency import once
 from lastro.jsonapi.log import Looked
 from lastro.subscribers import catalog
@@ -27,14 +28,13 @@ MOST_ATTEMPTS = 100
 """Of one delivery, the newest."""
 
 _NO_DELIVERY = Text("Entrega não encontrada.", "Delivery not found.")
-_NO_CURSOR = Text("Cursor inexistente.", "No such cursor.")
 _GONE = Text("A assinatura desta entrega foi excluída.", "The subscription of this delivery was deleted.")
 
 
 async def search(tx: AsyncSession, caller: Caller, query: DeliveryQuery) -> Looked[Delivery]:
     """The caller's deliveries under the query's filters, newest first. Raises Validation for a foreign cursor."""
     if query.after is not None and await _find(tx, caller, query.after) is None:
-        raise Validation(_NO_CURSOR, flaws=[Flaw(_NO_CURSOR, parameter="page[after]")])
+        raise no_such_cursor()
     own = subscriptions.visible(caller).with_only_columns(Subscription.id)
     if query.subscription_id is not None:
         own = own.where(Subscription.id == query.subscription_id)

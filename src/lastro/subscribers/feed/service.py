@@ -7,7 +7,8 @@ from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.auth.caller import Caller
-from lastro.errors import Flaw, NotFound, Validation
+from lastro.database import no_such_cursor
+from lastro.errors import NotFound
 from lastro.jsonapi.fields import end_of, start_of
 from lastro.jsonapi.log import Looked
 from lastro.subscribers import catalog
@@ -17,7 +18,6 @@ from lastro.subscribers.feed.resources import FeedQuery, Told
 from lastro.values.text import Text
 
 NO_EVENT = Text("Evento não encontrado.", "Event not found.")
-_NO_CURSOR = Text("Cursor inexistente.", "No such cursor.")
 
 _BODIES = text(
     """
@@ -38,7 +38,7 @@ async def read(tx: AsyncSession, caller: Caller, query: FeedQuery) -> Looked[Tol
     if query.after is not None:
         seen = await places.find(tx, caller, query.after)
         if seen is None:
-            raise Validation(_NO_CURSOR, flaws=[Flaw(_NO_CURSOR, parameter="page[after]")])
+            raise no_such_cursor()
         after = seen.position
     stretch = Stretch(
         tenant_id=caller.tenant_id,

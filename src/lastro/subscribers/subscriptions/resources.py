@@ -10,8 +10,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Wit
 
 from lastro.accounts.order import UNCHANGED
 from lastro.database import Found
-from lastro.jsonapi.document import Body, Change, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Moment, Timestamp, line
+from lastro.jsonapi.document import (
+    Body,
+    Change,
+    Changes,
+    Collection,
+    Document,
+    Incoming,
+    Resource,
+    Schema,
+    SelfLink,
+    link,
+)
+from lastro.jsonapi.fields import Given, Moment, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
 from lastro.subscribers import catalog
 from lastro.subscribers.subscriptions.order import COVERED, Again, Alteration, Wanted
@@ -40,8 +51,6 @@ _NO_VALUE = Text(
     f"A header's value: 1 to {LONGEST_HEADER} visible ASCII characters, no spaces around them.",
 )
 _NO_NUMBER = Text("Deve ser um número.", "Must be a number.")
-_NULL = Text("Não pode ser nulo.", "May not be null.")
-_NOTHING = Text("Informe ao menos um atributo.", "Give at least one attribute.")
 _IDS_OR_TIME = Text("Informe eventIds ou from, não ambos.", "Give eventIds or from, not both.")
 _OF_A_TIME = Text("Só com from.", "Only with from.")
 _ORDER = Text("from deve ser anterior a to.", "from must lie before to.")
@@ -127,28 +136,16 @@ class NewSubscription(Incoming):
         )
 
 
-def _given(value: Any) -> Any:
-    if value is None:
-        raise Invalid(_NULL)
-    return value
-
-
-class SubscriptionChanges(Incoming):
+class SubscriptionChanges(Changes):
     """What a client may change."""
 
-    name: Annotated[Name | None, BeforeValidator(_given)] = None
-    endpoint_url: Annotated[Url | None, BeforeValidator(_given)] = None
-    event_filters: Annotated[Filters | None, BeforeValidator(_given)] = None
+    name: Given[Name] = None
+    endpoint_url: Given[Url] = None
+    event_filters: Given[Filters] = None
     account_ids: AccountIds | None = None
-    custom_headers: Annotated[Headers | None, BeforeValidator(_given)] = None
-    timeout_ms: Annotated[Milliseconds | None, BeforeValidator(_given)] = None
-    retry_config: Annotated[RetryConfig | None, BeforeValidator(_given)] = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not self.model_fields_set:
-            raise Invalid(_NOTHING)
-        return self
+    custom_headers: Given[Headers] = None
+    timeout_ms: Given[Milliseconds] = None
+    retry_config: Given[RetryConfig] = None
 
     def alteration(self) -> Alteration:
         """The change in our words."""

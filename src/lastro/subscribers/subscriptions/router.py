@@ -5,11 +5,10 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from lastro.asking import TheAttempt, TheBank
+from lastro.asking import TheAttempt, TheBank, demand_id
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.errors import Flaw, Validation
 from lastro.http import api_router, respond
 from lastro.subscribers.subscriptions import replaying, resources, service, trying
 from lastro.subscribers.subscriptions.resources import (
@@ -23,7 +22,6 @@ from lastro.subscribers.subscriptions.resources import (
     SubscriptionQuery,
     TestDocument,
 )
-from lastro.values.text import Text
 
 router = api_router("/webhook-subscriptions", "Webhooks")
 
@@ -31,8 +29,6 @@ Creator = Annotated[Caller, requires(Permission.WEBHOOKS_CREATE)]
 Reader = Annotated[Caller, requires(Permission.WEBHOOKS_READ)]
 Updater = Annotated[Caller, requires(Permission.WEBHOOKS_UPDATE)]
 Remover = Annotated[Caller, requires(Permission.WEBHOOKS_DELETE)]
-
-_OTHER_ID = Text("Deve ser igual ao id do endereço.", "Must equal the id of the path.")
 
 
 @router.post("", status_code=201, response_model=RevealedDocument)
@@ -63,8 +59,7 @@ async def change(
     subscription_id: UUID, body: SubscriptionChange, caller: Updater, bank: TheBank
 ) -> SubscriptionDocument:
     """Atualizar assinatura de webhook."""
-    if body.data.id not in {None, subscription_id}:
-        raise Validation(_OTHER_ID, flaws=[Flaw(_OTHER_ID, pointer="/data/id")])
+    demand_id(body, subscription_id)
     return await service.change(bank, caller, subscription_id, body.data.attributes.alteration())
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
 from lastro.accounts.order import UNCHANGED
-from lastro.accounts.service import NO_ACCOUNT
+from lastro.accounts.rules import NO_ACCOUNT
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller
 from lastro.bank import Bank

@@ -35,5 +35,5 @@ class NewProvider:
     terms: Terms
 
 
-Changes = Mapping[str, Any]
+Alteration = Mapping[str, Any]
 """By the names of `Terms`: what a client mentioned."""

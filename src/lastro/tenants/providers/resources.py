@@ -7,11 +7,22 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field
 
 from lastro.database import Found
-from lastro.jsonapi.document import Body, Change, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Metadata, Timestamp, line
+from lastro.jsonapi.document import (
+    Body,
+    Change,
+    Changes,
+    Collection,
+    Document,
+    Incoming,
+    Resource,
+    Schema,
+    SelfLink,
+    link,
+)
+from lastro.jsonapi.fields import Given, Metadata, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
 from lastro.providers.breaker import CircuitState
 from lastro.providers.directory import NETWORK
@@ -20,7 +31,7 @@ from lastro.providers.models import ProviderRow
 from lastro.providers.offer import Offer
 from lastro.providers.protocol import Probe
 from lastro.providers.states import ProviderStatus, ProviderType
-from lastro.tenants.providers.order import Changes, NewProvider, Terms
+from lastro.tenants.providers.order import Alteration, NewProvider, Terms
 from lastro.values.bank_account import AccountType
 from lastro.values.text import Invalid, Text
 
@@ -29,8 +40,6 @@ TestKind = Literal["provider-tests"]
 
 _NOT_BASE64 = Text("Deve estar em base64 (RFC 4648).", "Must be base64 (RFC 4648).")
 _REPEATED = Text("Valor repetido.", "Repeated value.")
-_NULL = Text("Não pode ser nulo.", "May not be null.")
-_NOTHING = Text("Informe ao menos um atributo.", "Give at least one attribute.")
 _ASCII = Text("Só caracteres ASCII visíveis.", "Visible ASCII characters only.")
 
 
@@ -111,33 +120,20 @@ class NewProviderAttributes(Incoming):
         return NewProvider(self.ispb, self.adapter, Terms(self.name, self.code, **_terms(self)))
 
 
-class ProviderChanges(Incoming):
+class ProviderChanges(Changes):
     """What a client may change; ISPB and adapter never do. An object or a list takes the place of the old one."""
 
-    name: Annotated[str, *line(140)] | None = None
-    code: Code | None = None
-    type: ProviderType | None = None
-    status: ProviderStatus | None = None
+    name: Given[Annotated[str, *line(140)]] = None
+    code: Given[Code] = None
+    type: Given[ProviderType] = None
+    status: Given[ProviderStatus] = None
     credentials: Credentials | None = None
     settings: Settings | None = None
     supported_features: Features | None = None
     account_types: AccountTypes | None = None
     metadata: Metadata | None = None
 
-    @field_validator("name", "code", "type", "status", mode="before")
-    @classmethod
-    def _never_null(cls, value: Any) -> Any:
-        if value is None:
-            raise Invalid(_NULL)
-        return value
-
-    @model_validator(mode="after")
-    def _something(self) -> "ProviderChanges":
-        if not self.model_fields_set:
-            raise Invalid(_NOTHING)
-        return self
-
-    def changes(self) -> Changes:
+    def alteration(self) -> Alteration:
         """What was mentioned, in our words."""
         plain: dict[str, Any] = {
             name: getattr(self, name) for name in ("name", "code") if name in self.model_fields_set

@@ -5,11 +5,10 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from lastro.asking import TheAttempt, TheBank
+from lastro.asking import TheAttempt, TheBank, demand_id
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.errors import Flaw, Validation
 from lastro.http import api_router, respond
 from lastro.tenants.providers import examination, service
 from lastro.tenants.providers.resources import (
@@ -20,7 +19,6 @@ from lastro.tenants.providers.resources import (
     ProviderQuery,
     TestDocument,
 )
-from lastro.values.text import Text
 
 router = api_router("/providers", "Provedores")
 
@@ -28,8 +26,6 @@ Creator = Annotated[Caller, requires(Permission.PROVIDERS_CREATE)]
 Reader = Annotated[Caller, requires(Permission.PROVIDERS_READ)]
 Updater = Annotated[Caller, requires(Permission.PROVIDERS_UPDATE)]
 Deleter = Annotated[Caller, requires(Permission.PROVIDERS_DELETE)]
-
-_OTHER_ID = Text("Deve ser igual ao id do endereço.", "Must equal the id of the path.")
 
 
 @router.post("", status_code=201, response_model=ProviderDocument)
@@ -53,9 +49,8 @@ async def get(provider_id: UUID, caller: Reader, bank: TheBank) -> ProviderDocum
 @router.patch("/{provider_id}")
 async def change(provider_id: UUID, body: ProviderChange, caller: Updater, bank: TheBank) -> ProviderDocument:
     """Atualizar provedor."""
-    if body.data.id not in {None, provider_id}:
-        raise Validation(_OTHER_ID, flaws=[Flaw(_OTHER_ID, pointer="/data/id")])
-    return await service.change(bank, caller, provider_id, body.data.attributes.changes())
+    demand_id(body, provider_id)
+    return await service.change(bank, caller, provider_id, body.data.attributes.alteration())
 
 
 @router.delete("/{provider_id}", status_code=204)

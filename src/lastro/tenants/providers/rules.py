@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from lastro.errors import BankError, Flaw, Unprocessable, Validation
+from lastro.errors import INVALID_DATA, BankError, Flaw, Unprocessable, Validation
 from lastro.providers.directory import Access, Adapter
 from lastro.tenants.providers.order import NewProvider, Terms
 from lastro.values.participants import participant
 from lastro.values.text import Invalid, Text
 
-_INVALID = Text("Dados inválidos.", "Invalid data.")
 _NO_PARTICIPANT = Text("ISPB não participa do Pix.", "This ISPB takes no part in Pix.")
 _NO_ADAPTER = Text("Adaptador desconhecido. Existem: {known}.", "Unknown adapter. There are: {known}.")
 _UNUSED = Text("O adaptador não usa este campo.", "The adapter does not use this field.")
@@ -43,7 +42,7 @@ def refusal_of(terms: Terms, adapter: Adapter) -> BankError | None:
         ),
     ]
     if flaws:
-        return Validation(_INVALID, flaws=flaws)
+        return Validation(INVALID_DATA, flaws=flaws)
     flaws = [
         *_beyond("supportedFeatures", terms.features or (), adapter.features),
         *_beyond("accountTypes", terms.account_types or (), adapter.account_types),

@@ -23,7 +23,7 @@ from lastro.providers.models import ProviderRow
 from lastro.providers.states import ProviderStatus
 from lastro.tenants.models import Tenant
 from lastro.tenants.providers import resources, rules
-from lastro.tenants.providers.order import Changes, NewProvider, Terms
+from lastro.tenants.providers.order import Alteration, NewProvider, Terms
 from lastro.tenants.providers.resources import ProviderDocument, ProviderQuery
 from lastro.values.bank_account import AccountType
 from lastro.values.text import Text
@@ -135,7 +135,7 @@ async def search(bank: Bank, caller: Caller, query: ProviderQuery) -> resources.
     return resources.listing(found, {row.id: bank.providers.offer_of(row) for row in found.rows}, query, default)
 
 
-async def change(bank: Bank, caller: Caller, provider_id: UUID, changes: Changes) -> ProviderDocument:
+async def change(bank: Bank, caller: Caller, provider_id: UUID, alteration: Alteration) -> ProviderDocument:
     """Change what was mentioned; other processes know it within a second.
 
     Raises Forbidden, NotFound, Validation, Unprocessable, Conflict.
@@ -145,7 +145,7 @@ async def change(bank: Bank, caller: Caller, provider_id: UUID, changes: Changes
         adapter = bank.providers.adapters.get(row.adapter)
         if adapter is None:
             raise Conflict(_NO_ADAPTER)
-        _write(bank, row, _changed(bank, row, adapter, changes), adapter, bank.now())
+        _write(bank, row, _changed(bank, row, adapter, alteration), adapter, bank.now())
         row.version += 1
         await _flush(tx)
         default = await _default_of(tx, caller)
@@ -153,10 +153,10 @@ async def change(bank: Bank, caller: Caller, provider_id: UUID, changes: Changes
     return resources.document(row, bank.providers.offer_of(row), is_default=row.id == default)
 
 
-def _changed(bank: Bank, row: ProviderRow, adapter: Adapter, changes: Changes) -> Terms:
+def _changed(bank: Bank, row: ProviderRow, adapter: Adapter, alteration: Alteration) -> Terms:
     """The terms as they stand, with the changes: what results is judged like a new provider."""
     kept: dict[str, Any] = {}
-    if "credentials" not in changes:
+    if "credentials" not in alteration:
         try:
             kept["credentials"] = credentials.opened(bank.key_ring, row)
         except CannotOpen as error:
@@ -178,7 +178,7 @@ def _changed(bank: Bank, row: ProviderRow, adapter: Adapter, changes: Changes) -
         metadata=row.extra,
         **kept,
     )
-    return dataclasses.replace(standing, **changes)
+    return dataclasses.replace(standing, **alteration)
 
 
 async def make_default(bank: Bank, caller: Caller, provider_id: UUID, attempt: Attempt | None) -> Answer:
