@@ -284,7 +284,7 @@ async def page(ledger: LedgerBook, first: str, last: str, **more: Any) -> tuple[
     async with ledger.house.bank.db.reading() as tx:
         found = await service.page(tx, of, after=None, size=100, wanted=more.get("wanted", Wanted()))
     amounts = [
-        line.amount.centavos if line.direction is Direction.CREDIT else -line.amount.centavos for line in found.lines
+        line.amount.centavos if line.direction is Direction.CREDIT else -line.amount.centavos for line in found.rows
     ]
     return amounts, of.span.opening.centavos, of.span.closing.centavos
 
@@ -357,7 +357,7 @@ async def test_pages_at_any_depth_are_found_by_the_key(ledger: LedgerBook) -> No
     async with ledger.house.bank.db.reading() as tx:
         while True:
             found = await service.page(tx, of, after=seen[-1] if seen else None, size=100, wanted=Wanted())
-            seen += [line.id for line in found.lines]
+            seen += [line.id for line in found.rows]
             if not found.has_next:
                 break
     assert len(seen) == len(set(seen)) == 1_000
@@ -368,7 +368,7 @@ async def test_names_come_back_as_they_were(ledger: LedgerBook) -> None:
     await ledger.receives(1, payer=party(name), description="=1+1")
     of = await ledger.statement("2026-03-10", "2026-03-10")
     async with ledger.house.bank.db.reading() as tx:
-        (line,) = (await service.page(tx, of, after=None, size=10, wanted=Wanted(type=LineType.PIX_RECEIVED))).lines
+        (line,) = (await service.page(tx, of, after=None, size=10, wanted=Wanted(type=LineType.PIX_RECEIVED))).rows
     assert line.origin.counterparty.name == name
     assert line.origin.description == "=1+1"
 

@@ -62,8 +62,8 @@ class ListQuery(BaseModel):
         return {**asked, **changes}
 
 
-class DatedQuery(ListQuery):
-    """A list that can be cut by days, which are São Paulo's, both included."""
+class Days(BaseModel):
+    """The days that a list is cut by: São Paulo's, both included."""
 
     date_from: Day | None = Field(default=None, alias="filter[dateFrom]", description="Primeiro dia (AAAA-MM-DD).")
     date_to: Day | None = Field(default=None, alias="filter[dateTo]", description="Último dia, incluído (AAAA-MM-DD).")
@@ -71,14 +71,14 @@ class DatedQuery(ListQuery):
     @field_validator("date_to")
     @classmethod
     def _not_before_the_first(cls, last: date | None, others: ValidationInfo) -> date | None:
-        return in_order(others.data.get("date_from"), last)
+        first: date | None = others.data.get("date_from")
+        if first is not None and last is not None and first > last:
+            raise Invalid(_DAYS)
+        return last
 
 
-def in_order(first: date | None, last: date | None) -> date | None:
-    """The last day. Raises Invalid when it lies before the first."""
-    if first is not None and last is not None and first > last:
-        raise Invalid(_DAYS)
-    return last
+class DatedQuery(Days, ListQuery):
+    """A list that can be cut by days."""
 
 
 Item = TypeVar("Item")

@@ -1,19 +1,19 @@
 """How a statement looks on the wire."""
 
-from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from lastro.jsonapi.document import ListLinks, Resource, Schema, link
+from lastro.jsonapi.document import Resource, Schema
 from lastro.jsonapi.fields import Day, Reais, Timestamp
-from lastro.jsonapi.query import LARGEST_PAGE, Digits
+from lastro.jsonapi.log import Log, LogMeta, LogQuery, Looked, links
 from lastro.statements.lines import Direction, Line, Wanted
 from lastro.statements.origins import LineType, ResourceType
-from lastro.statements.service import Page, Statement
+from lastro.statements.period import Period
+from lastro.statements.service import Statement
 
 Kind = Literal["statement-lines"]
 
@@ -28,10 +28,8 @@ class Format(StrEnum):
     PDF = "pdf"
 
 
-class StatementQuery(BaseModel):
+class StatementQuery(LogQuery):
     """What can be asked of a statement."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     date_from: Day | None = Field(
         default=None,
@@ -43,12 +41,6 @@ class StatementQuery(BaseModel):
     )
     direction: Direction | None = Field(default=None, alias="filter[direction]", description="Só em JSON e CSV.")
     type: LineType | None = Field(default=None, alias="filter[type]", description="Só em JSON e CSV.")
-    size: Digits = Field(default=20, ge=1, le=LARGEST_PAGE, alias="page[size]", description="Linhas por página.")
-    after: UUID | None = Field(
-        default=None,
-        alias="page[after]",
-        description="Linhas depois desta (o id da última recebida); custa o mesmo em qualquer profundidade.",
-    )
     format: Format | None = Field(
         default=None, description="Se omitido, o que Accept preferir. Arquivos trazem o período inteiro."
     )
@@ -62,10 +54,9 @@ class StatementQuery(BaseModel):
         """Whether this parameter was given, under its name on the wire."""
         return any(type(self).model_fields[name].alias == parameter for name in self.model_fields_set)
 
-    def parameters(self, **changes: Any) -> dict[str, Any]:
-        """The query as it was asked, with `changes` to the page."""
-        asked = self.model_dump(by_alias=True, exclude_none=True, mode="json", exclude={"size", "after"})
-        return {**asked, **changes, "page[size]": self.size}
+    def of(self, period: Period) -> Self:
+        """The same question with its days named, so that midnight moves nothing between two pages."""
+        return self.model_copy(update={"date_from": period.first, "date_to": period.last})
 
 
 class OtherSide(Schema):
@@ -99,7 +90,7 @@ class LineAttributes(Schema):
     resource: About
 
 
-class StatementMeta(Schema):
+class StatementMeta(LogMeta):
     """The period and the balances before and after it, whatever filters and page leave out."""
 
     account_id: UUID
@@ -107,19 +98,15 @@ class StatementMeta(Schema):
     date_to: date
     opening_balance: Reais
     closing_balance: Reais
-    items_per_page: int
-    has_next_page: bool
 
 
 LineResource = Resource[Kind, LineAttributes]
 
 
-class StatementDocument(Schema):
+class StatementDocument(Log[Kind, LineAttributes]):
     """One page of a statement, oldest line first."""
 
-    data: Sequence[LineResource]
     meta: StatementMeta
-    links: ListLinks
 
 
 def resource(line: Line) -> LineResource:
@@ -146,18 +133,11 @@ def resource(line: Line) -> LineResource:
     )
 
 
-def document(of: Statement, page: Page, query: StatementQuery) -> StatementDocument:
-    """The answer: the links name the days, so that midnight moves nothing between two pages."""
+def document(of: Statement, page: Looked[Line], query: StatementQuery) -> StatementDocument:
+    """The answer."""
     holder, period, span = of.holder, of.period, of.span
-    path = f"/accounts/{holder.account_id}/statement"
-    days = {"filter[dateFrom]": period.first.isoformat(), "filter[dateTo]": period.last.isoformat()}
-
-    def at(after: UUID | None) -> str:
-        return link(path, query.parameters(**days, **({"page[after]": after} if after else {})))
-
-    following = at(page.lines[-1].id) if page.has_next else None
     return StatementDocument(
-        data=[resource(line) for line in page.lines],
+        data=[resource(line) for line in page.rows],
         meta=StatementMeta(
             account_id=holder.account_id,
             date_from=period.first,
@@ -167,5 +147,5 @@ def document(of: Statement, page: Page, query: StatementQuery) -> StatementDocum
             items_per_page=query.size,
             has_next_page=page.has_next,
         ),
-        links=ListLinks(self=at(query.after), first=at(None), prev=None, next=following, last=None),
+        links=links(query.of(period), f"/accounts/{holder.account_id}/statement", page),
     )

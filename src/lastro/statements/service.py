@@ -13,6 +13,7 @@ from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
 from lastro.database import no_such_cursor
 from lastro.errors import NotFound, Unavailable
+from lastro.jsonapi.log import Looked
 from lastro.ledger import history
 from lastro.ledger.history import Span
 from lastro.providers.models import ProviderRow
@@ -59,14 +60,6 @@ class Statement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some lines, and whether more follow."""
-
-    lines: Sequence[Line]
-    has_next: bool
-
-
 async def holder(tx: AsyncSession, caller: Caller, account_id: UUID) -> Holder:
     """The account and its holder, whatever its status. Raises NotFound."""
     query = (
@@ -96,7 +89,7 @@ async def statement(tx: AsyncSession, caller: Caller, account_id: UUID, period: 
     return Statement(whose, period, await history.span(tx, account_id, period.since, period.until))
 
 
-async def page(tx: AsyncSession, of: Statement, *, after: UUID | None, size: int, wanted: Wanted) -> Page:
+async def page(tx: AsyncSession, of: Statement, *, after: UUID | None, size: int, wanted: Wanted) -> Looked[Line]:
     """So many lines, oldest first, after the one with this id. Raises Validation for an id of no line here."""
     start = of.span.before
     if after is not None:
@@ -105,7 +98,8 @@ async def page(tx: AsyncSession, of: Statement, *, after: UUID | None, size: int
             raise no_such_cursor()
         start = max(start, seq)
     found = await lines.read(tx, of.holder.account_id, after=start, last=of.span.last, limit=size + 1, wanted=wanted)
-    return Page(found[:size], has_next=len(found) > size)
+    shown = found[:size]
+    return Looked(shown, shown[-1].id if shown else None, has_next=len(found) > size)
 
 
 async def pieces(

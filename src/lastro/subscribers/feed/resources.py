@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field
 
 from lastro.jsonapi.document import Document, Resource
-from lastro.jsonapi.fields import Day
 from lastro.jsonapi.log import Log, LogLinks, LogMeta, LogQuery, Looked
-from lastro.jsonapi.query import in_order
+from lastro.jsonapi.query import Days
 from lastro.subscribers import catalog
 from lastro.webhooks.announce import EventBody
 
@@ -26,20 +25,13 @@ class Told:
     body: bytes
 
 
-class FeedQuery(LogQuery):
+class FeedQuery(Days, LogQuery):
     """How the feed can be read."""
 
     type: TypeFilter | None = Field(
         default=None, alias="filter[type]", description="Um tipo (pix.payment.completed) ou uma família (pix.*)."
     )
     account_id: UUID | None = Field(default=None, alias="filter[accountId]")
-    date_from: Day | None = Field(default=None, alias="filter[dateFrom]", description="Primeiro dia (AAAA-MM-DD).")
-    date_to: Day | None = Field(default=None, alias="filter[dateTo]", description="Último dia, incluído (AAAA-MM-DD).")
-
-    @field_validator("date_to")
-    @classmethod
-    def _not_before_the_first(cls, last: Day | None, others: ValidationInfo) -> Day | None:
-        return in_order(others.data.get("date_from"), last)
 
 
 class FeedMeta(LogMeta):
