@@ -93,6 +93,30 @@ def test_every_operation_has_a_name_of_its_own(description: Any) -> None:
     assert len(set(names)) == len(names)
 
 
+def test_names_are_words_that_a_client_can_be_made_of(description: Any) -> None:
+    for name in description["components"]["schemas"]:
+        assert re.fullmatch(r"[A-Z][A-Za-z0-9]+", name), name
+    for each in OPERATIONS:
+        name = operation_of(description, *each)["operationId"]
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)+", name), name
+        assert "baas" not in name
+    assert operation_of(description, "POST", f"{API}/clients/{{client_id}}/rotate-secret")["operationId"] == (
+        "rotate_secret_clients"
+    )
+
+
+def test_tags_stand_in_the_order_of_the_routes(description: Any) -> None:
+    used = [tag for each in OPERATIONS for tag in operation_of(description, *each)["tags"]]
+    assert [tag["name"] for tag in description["tags"]] == [*dict.fromkeys(used)]
+
+
+def test_what_may_be_left_out_but_not_be_null_is_described_so(description: Any) -> None:
+    changes = description["components"]["schemas"]["SubscriptionChanges"]
+    assert changes["properties"]["timeoutMs"]["type"] == "integer"
+    assert {"type": "null"} in changes["properties"]["accountIds"]["anyOf"]
+    assert "required" not in changes
+
+
 @every_operation
 def test_an_operation_says_what_it_does_and_what_it_demands(description: Any, method: str, path: str) -> None:
     operation = operation_of(description, method, path)
@@ -106,6 +130,7 @@ def test_an_operation_says_what_it_does_and_what_it_demands(description: Any, me
     flow = description["components"]["securitySchemes"]["oauth"]["flows"]["clientCredentials"]
     assert flow["tokenUrl"] == "/oauth/token"
     assert set(flow["scopes"]) == set(Permission)
+    assert operation["summary"] in flow["scopes"][permission[1]]
 
 
 @every_operation

@@ -17,9 +17,10 @@ from pydantic import TypeAdapter
 from starlette.routing import Route
 
 from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World, a_cnpj, until
-from lastro.app import ROUTERS, api_routes, create_app
+from lastro.app import ROUTERS, create_app
 from lastro.auth.binding import Binding
 from lastro.auth.permissions import Permission
+from lastro.description import api_routes
 from lastro.http import ApiRoute
 from lastro.pix.keys import possession
 

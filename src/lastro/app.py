@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -18,11 +19,11 @@ from lastro import logs, metrics, runtime
 from lastro.access.oauth import router as oauth
 from lastro.access.router import clients, tokens
 from lastro.accounts.router import router as accounts
-from lastro.auth.permissions import Permission
 from lastro.bank import Bank
+from lastro.description import TEXT, describe
 from lastro.errors import BankError, Internal, MethodNotAllowed, NotFound, Unavailable, Validation
 from lastro.gate import INTERNAL, Gate
-from lastro.http import ApiRoute, refuse
+from lastro.http import refuse
 from lastro.inbound.router import router as inbound
 from lastro.jsonapi.errors import validation
 from lastro.kyc.router import router as kyc
@@ -49,24 +50,25 @@ from lastro.wiring import House, build
 
 ROUTERS = (
     accounts,
+    statements,
     kyc,
     keys,
     lookups,
     payments,
     transfers,
     refunds,
+    receipts,
     qrcodes,
     internal_transfers,
-    clients,
-    tokens,
-    tenant,
-    providers,
     subscriptions,
     deliveries,
     feed,
-    statements,
-    receipts,
+    tenant,
+    clients,
+    tokens,
+    providers,
 )
+"""In the order of the description."""
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 
@@ -74,18 +76,13 @@ _NO_PATH = Text("Recurso não encontrado.", "Resource not found.")
 _NO_METHOD = Text("Método não permitido.", "Method not allowed.")
 _BAD_REQUEST = Text("Requisição inválida.", "Invalid request.")
 
-DESCRIPTION = """
-Contas bancárias, Pix e um razão de partidas dobradas. Autenticação: `Authorization: Bearer <token>`.
-Toda operação com efeito aceita `Idempotency-Key`. Valores são números em reais com até duas casas decimais.
-"""
-
 
 def create_app(bank: Bank, *, docs: bool = False, checks: Checks | None = None) -> FastAPI:
     """The application without its gate: `Gate(create_app(bank))` is what a server serves."""
     app = FastAPI(
         title="Lastro",
         version="1",
-        description=DESCRIPTION,
+        description=TEXT,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
@@ -101,7 +98,7 @@ def create_app(bank: Bank, *, docs: bool = False, checks: Checks | None = None) 
     if docs:
         _add_docs(app)
     _add_error_map(app)
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.openapi = cache(lambda: describe(app))  # type: ignore[method-assign]
     return app
 
 
@@ -225,39 +222,3 @@ def _methods(app: FastAPI, request: Request) -> list[str]:
         route for route in app.routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
     ]
     return sorted({method for route in routes for method in route.methods or ()})
-
-
-def _described(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's description, plus what only we know: the token, each route's permission, the true error bodies."""
-    if app.openapi_schema is None:
-        from fastapi.openapi.utils import get_openapi
-
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schema["components"].setdefault("securitySchemes", {})["bearer"] = {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "Token opaco de `POST /oauth/token`, de `POST /tokens` ou de `lastro tokens create`.",
-        }
-        schema["components"]["securitySchemes"]["oauth"] = {
-            "type": "oauth2",
-            "description": "client_id e client_secret de `POST /clients`; o token vale uma hora.",
-            "flows": {
-                "clientCredentials": {
-                    "tokenUrl": "/oauth/token",
-                    "scopes": {str(permission): permission.name for permission in Permission},
-                }
-            },
-        }
-        for route in api_routes(app):
-            for method in route.methods or ():
-                operation = schema["paths"][route.path_format][method.lower()]
-                operation["security"] = [{"bearer": []}, {"oauth": [str(route.permission)]}]
-                operation["summary"] = operation.get("description", "").rstrip(".")
-                operation["description"] = f"Permissão: `{route.permission}`."
-        app.openapi_schema = schema
-    return app.openapi_schema
-
-
-def api_routes(app: FastAPI) -> list[ApiRoute]:
-    """The routes of the public API."""
-    return [route for route in app.routes if isinstance(route, ApiRoute)]

@@ -240,6 +240,19 @@ def also(*codes: ErrorCode) -> Described:
     }
 
 
+def _operation_name(route: APIRoute) -> str:
+    """`create_accounts`, `close_accounts`, `get_pix_payments_receipt`: the verb, and what the path names."""
+    words = [word.replace("-", "_") for word in route.path_format.removeprefix(BASE_PATH).strip("/").split("/")]
+    words = [word for word in words if not word.startswith("{")]
+    return "_".join([route.name, *(words[:-1] if words[-1] == route.name else words)])
+
+
 def api_router(prefix: str, tag: str) -> APIRouter:
     """A router of the API, whose routes share the door and the error bodies."""
-    return APIRouter(prefix=f"{BASE_PATH}{prefix}", tags=[tag], route_class=ApiRoute, responses=also(*EVERYWHERE))
+    return APIRouter(
+        prefix=f"{BASE_PATH}{prefix}",
+        tags=[tag],
+        route_class=ApiRoute,
+        responses=also(*EVERYWHERE),
+        generate_unique_id_function=_operation_name,
+    )

@@ -101,7 +101,9 @@ class NewClient(_Bound):
 class NewToken(NewClient):
     """What makes a token."""
 
-    expires_at: Annotated[Moment | None, Field(description="Até quando vale; 90 dias se omitido")] = None
+    expires_at: Annotated[
+        Moment | None, Field(description="Até quando vale; 90 dias se omitido", examples=["2027-01-31T12:00:00Z"])
+    ] = None
 
     def wish(self) -> Wish:
         """The request in our words."""

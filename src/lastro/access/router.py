@@ -37,27 +37,27 @@ TokenReader = Annotated[Caller, requires(Permission.TOKENS_READ)]
 TokenRevoker = Annotated[Caller, requires(Permission.TOKENS_DELETE)]
 
 
-@clients.post("", status_code=201, response_model=RevealedClient)
+@clients.post("", name="create", status_code=201, response_model=RevealedClient)
 async def create_client(body: NewClientBody, caller: ClientMaker, bank: TheBank, attempt: TheAttempt) -> Response:
     """Criar cliente de API."""
     return respond(await service.create(bank, caller, body.data.attributes.wish(), attempt))
 
 
-@clients.get("")
+@clients.get("", name="search")
 async def search_clients(query: Annotated[ListQuery, Query()], caller: ClientReader, bank: TheBank) -> ClientCollection:
     """Listar clientes de API."""
     async with bank.db.reading() as tx:
         return resources.clients(await service.search(tx, caller, query.page()), query)
 
 
-@clients.get("/{client_id}")
+@clients.get("/{client_id}", name="get")
 async def get_client(client_id: UUID, caller: ClientReader, bank: TheBank) -> ClientDocument:
     """Obter cliente de API por ID."""
     async with bank.db.reading() as tx:
         return resources.client(await service.get(tx, caller, client_id))
 
 
-@clients.patch("/{client_id}")
+@clients.patch("/{client_id}", name="change")
 async def change_client(client_id: UUID, body: ClientChange, caller: ClientUpdater, bank: TheBank) -> ClientDocument:
     """Atualizar cliente de API."""
     demand_id(body, client_id)
@@ -72,7 +72,7 @@ async def rotate_secret(client_id: UUID, caller: ClientUpdater, bank: TheBank, a
     return respond(await service.rotate_secret(bank, caller, client_id, attempt))
 
 
-@clients.delete("/{client_id}", status_code=204)
+@clients.delete("/{client_id}", name="revoke", status_code=204)
 async def revoke_client(client_id: UUID, caller: ClientRevoker, bank: TheBank) -> Response:
     """Revogar cliente de API e seus tokens."""
     async with bank.db.transaction() as tx:
@@ -80,13 +80,13 @@ async def revoke_client(client_id: UUID, caller: ClientRevoker, bank: TheBank) -
     return Response(status_code=204)
 
 
-@tokens.post("", status_code=201, response_model=RevealedToken)
+@tokens.post("", name="create", status_code=201, response_model=RevealedToken)
 async def create_token(body: NewTokenBody, caller: TokenMaker, bank: TheBank, attempt: TheAttempt) -> Response:
     """Criar token."""
     return respond(await long_lived.create(bank, caller, body.data.attributes.wish(), attempt))
 
 
-@tokens.get("")
+@tokens.get("", name="search")
 async def search_tokens(query: Annotated[ListQuery, Query()], caller: TokenReader, bank: TheBank) -> TokenCollection:
     """Listar tokens."""
     async with bank.db.reading() as tx:
@@ -94,7 +94,7 @@ async def search_tokens(query: Annotated[ListQuery, Query()], caller: TokenReade
     return resources.tokens(found, query, bank.mint.environment, bank.now())
 
 
-@tokens.delete("/{token_id}", status_code=204)
+@tokens.delete("/{token_id}", name="revoke", status_code=204)
 async def revoke_token(token_id: UUID, caller: TokenRevoker, bank: TheBank) -> Response:
     """Revogar token."""
     async with bank.db.transaction() as tx:

@@ -1,13 +1,14 @@
 """The JSON:API envelopes of the contract, typed once: what comes in, one resource, a list of them."""
 
 from collections.abc import Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from lastro.jsonapi.fields import NeverNull
 from lastro.values.text import Invalid, Text
 
 BASE_PATH = "/baas/api/v1"
@@ -35,6 +36,19 @@ class Schema(BaseModel):
     )
 
 
+class Envelope(Schema):
+    """Something typed around attributes; in the description named after them: AccountDocument, NewAccountBody."""
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """The name of the class for these attributes."""
+        attributes = params[-1]
+        if not isinstance(attributes, type):
+            return super().model_parametrized_name(params)
+        about = attributes.__name__.removesuffix("Attributes").removesuffix("Changes")
+        return f"{about}{cls.__name__}"
+
+
 class Incoming(Schema):
     """What clients send: each field under its one name on the wire, never under the name of the code."""
 
@@ -57,20 +71,20 @@ class SelfLink(Schema):
     self: str = Field(examples=["/baas/api/v1/accounts/550e8400-e29b-41d4-a716-446655440100"])
 
 
-class Resource(Schema, Generic[Kind, Attributes]):
+class Resource(Envelope, Generic[Kind, Attributes]):
     """One thing: its type, its id, its attributes. `id` and `links` vanish when absent; null attributes stay."""
 
     type: Kind
-    id: UUID | None = Field(default=None, exclude_if=_absent)
-    links: SelfLink | None = Field(default=None, exclude_if=_absent)
+    id: Annotated[UUID | None, NeverNull()] = Field(default=None, exclude_if=_absent)
+    links: Annotated[SelfLink | None, NeverNull()] = Field(default=None, exclude_if=_absent)
     attributes: Attributes
 
 
-class Document(Schema, Generic[Kind, Attributes]):
+class Document(Envelope, Generic[Kind, Attributes]):
     """An answer about one thing."""
 
     data: Resource[Kind, Attributes]
-    links: SelfLink | None = Field(default=None, exclude_if=_absent)
+    links: Annotated[SelfLink | None, NeverNull()] = Field(default=None, exclude_if=_absent)
 
 
 class Meta(Schema):
@@ -94,7 +108,7 @@ class ListLinks(Schema):
     last: str | None
 
 
-class Collection(Schema, Generic[Kind, Attributes]):
+class Collection(Envelope, Generic[Kind, Attributes]):
     """An answer about many things, one page of them."""
 
     data: Sequence[Resource[Kind, Attributes]]
@@ -102,14 +116,14 @@ class Collection(Schema, Generic[Kind, Attributes]):
     links: ListLinks
 
 
-class BodyData(Incoming, Generic[Kind, Attributes]):
+class BodyData(Incoming, Envelope, Generic[Kind, Attributes]):
     """What a client sends inside `data`."""
 
     type: Kind
     attributes: Attributes
 
 
-class Body(Incoming, Generic[Kind, Attributes]):
+class Body(Incoming, Envelope, Generic[Kind, Attributes]):
     """What a client sends to create something; ids are ours to give."""
 
     data: BodyData[Kind, Attributes]
@@ -121,7 +135,7 @@ class ChangeData(BodyData[Kind, Attributes], Generic[Kind, Attributes]):
     id: UUID | None = None
 
 
-class Change(Incoming, Generic[Kind, Attributes]):
+class Change(Incoming, Envelope, Generic[Kind, Attributes]):
     """What a client sends to change something."""
 
     data: ChangeData[Kind, Attributes]

@@ -91,8 +91,8 @@ Reais = Annotated[
 """An amount that we answer; may be zero."""
 
 
-class _NeverNull:
-    """Tells the description of a field that null, its value while nobody mentions it, can not be sent."""
+class NeverNull:
+    """Tells the description of a field that it may be absent, but not null, which stands for absence in the code."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, describe: GetJsonSchemaHandler) -> JsonSchemaValue:
         described = describe(schema)
@@ -107,7 +107,7 @@ def _given(value: Any) -> Any:
 
 
 Kind = TypeVar("Kind")
-Given = Annotated[Kind | None, BeforeValidator(_given), _NeverNull()]
+Given = Annotated[Kind | None, BeforeValidator(_given), NeverNull()]
 """An attribute that a client may leave out, so that it stays as it is, but not send as null."""
 
 

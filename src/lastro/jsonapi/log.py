@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lastro.jsonapi.document import Attributes, Kind, Resource, Schema, link
+from lastro.jsonapi.document import Attributes, Envelope, Kind, Resource, Schema, link
 from lastro.jsonapi.query import LARGEST_PAGE, Digits
 
 LOOKED_AT_ONCE = 10_000
@@ -59,7 +59,7 @@ class LogMeta(Schema):
     has_next_page: bool
 
 
-class Log(Schema, Generic[Kind, Attributes]):
+class Log(Envelope, Generic[Kind, Attributes]):
     """An answer about a part of a log."""
 
     data: Sequence[Resource[Kind, Attributes]]

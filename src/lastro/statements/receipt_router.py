@@ -44,7 +44,7 @@ class ReceiptQuery(BaseModel):
     format: ReceiptFormat | None = Field(default=None, description="Se omitido, o que Accept preferir.")
 
 
-@router.get("/payments/{payment_id}/receipt", response_model=ReceiptDocument, responses=_AS_PDF)
+@router.get("/payments/{payment_id}/receipt", name="get", response_model=ReceiptDocument, responses=_AS_PDF)
 async def of_payment(
     payment_id: UUID, query: Annotated[ReceiptQuery, Query()], caller: Reader, bank: TheBank, request: Request
 ) -> ReceiptDocument | Response:
@@ -55,7 +55,7 @@ async def of_payment(
     return await _answer(bank, receipt, chosen)
 
 
-@router.get("/transfers/{transfer_id}/receipt", response_model=ReceiptDocument, responses=_AS_PDF)
+@router.get("/transfers/{transfer_id}/receipt", name="get", response_model=ReceiptDocument, responses=_AS_PDF)
 async def of_transfer(
     transfer_id: UUID, query: Annotated[ReceiptQuery, Query()], caller: Reader, bank: TheBank, request: Request
 ) -> ReceiptDocument | Response:

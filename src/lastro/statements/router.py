@@ -42,6 +42,7 @@ _FILES = {
 
 @router.get(
     "/{account_id}/statement",
+    name="get",
     response_model=StatementDocument,
     responses={
         **also(ErrorCode.RATE_LIMITED),

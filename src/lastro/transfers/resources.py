@@ -17,7 +17,7 @@ Kind = Literal["internal-transfers"]
 Description = Annotated[str, *line(140)]
 
 
-class NewTransfer(Incoming):
+class NewInternalTransfer(Incoming):
     """What a client sends to move money between two of its accounts."""
 
     account_id: Annotated[UUID, Field(description="ID da conta de origem")]
@@ -33,7 +33,7 @@ class NewTransfer(Incoming):
         )
 
 
-class TransferAttributes(Schema):
+class InternalTransferAttributes(Schema):
     """An internal transfer."""
 
     account_id: UUID
@@ -55,10 +55,10 @@ class TransferQuery(DatedQuery):
     correlation_id: CorrelationId | None = Field(default=None, alias="filter[correlationId]")
 
 
-NewTransferBody = Body[Kind, NewTransfer]
-TransferResource = Resource[Kind, TransferAttributes]
-TransferDocument = Document[Kind, TransferAttributes]
-TransferCollection = Collection[Kind, TransferAttributes]
+NewTransferBody = Body[Kind, NewInternalTransfer]
+TransferResource = Resource[Kind, InternalTransferAttributes]
+TransferDocument = Document[Kind, InternalTransferAttributes]
+TransferCollection = Collection[Kind, InternalTransferAttributes]
 
 
 def resource(transfer: InternalTransfer) -> TransferResource:
@@ -67,7 +67,7 @@ def resource(transfer: InternalTransfer) -> TransferResource:
         type="internal-transfers",
         id=transfer.id,
         links=SelfLink(self=link(f"/transfers/internal/{transfer.id}")),
-        attributes=TransferAttributes(
+        attributes=InternalTransferAttributes(
             account_id=transfer.account_id,
             recipient_account_id=transfer.recipient_account_id,
             amount=transfer.amount,

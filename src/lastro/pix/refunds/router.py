@@ -33,7 +33,7 @@ async def create(
     return respond(await service.create(bank, caller, transfer_id, body.data.attributes.order(), attempt))
 
 
-@router.get("/transfers/{transfer_id}/refunds")
+@router.get("/transfers/{transfer_id}/refunds", name="search")
 async def of_transfer(
     transfer_id: UUID, query: Annotated[RefundsOfTransferQuery, Query()], caller: Reader, bank: TheBank
 ) -> RefundCollection:

@@ -35,7 +35,7 @@ async def get(delivery_id: UUID, caller: Reader, bank: TheBank) -> DeliveryDocum
     return resources.document(found)
 
 
-@router.get("/{delivery_id}/attempts")
+@router.get("/{delivery_id}/attempts", name="search")
 async def attempts(delivery_id: UUID, caller: Reader, bank: TheBank) -> Attempts:
     """Listar tentativas de uma entrega."""
     async with bank.db.reading() as tx:
@@ -45,5 +45,5 @@ async def attempts(delivery_id: UUID, caller: Reader, bank: TheBank) -> Attempts
 
 @router.post("/{delivery_id}/replay", response_model=DeliveryDocument)
 async def replay(delivery_id: UUID, caller: Updater, bank: TheBank, attempt: TheAttempt) -> Response:
-    """Entregar de novo."""
+    """Repetir uma entrega."""
     return respond(await service.replay(bank, caller, delivery_id, attempt))

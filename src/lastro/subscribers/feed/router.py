@@ -20,7 +20,7 @@ Reader = Annotated[Caller, requires(Permission.EVENTS_READ)]
 
 
 @router.get("", response_model=Feed)
-async def read(query: Annotated[FeedQuery, Query()], caller: Reader, bank: TheBank) -> Response:
+async def search(query: Annotated[FeedQuery, Query()], caller: Reader, bank: TheBank) -> Response:
     """Ler eventos, do mais antigo ao mais novo."""
     async with bank.db.reading() as tx:
         found = await service.read(tx, caller, query)

@@ -79,7 +79,7 @@ def _read_number(value: Any) -> float:
     return float(value)
 
 
-Name = Annotated[str, *line(100)]
+Name = Annotated[str, *line(100), Field(description="Nome da assinatura", examples=["Pedidos"])]
 Headers = Annotated[
     dict[str, str],
     PlainValidator(_read_headers),
@@ -103,9 +103,13 @@ Milliseconds = Annotated[int, Field(strict=True, ge=1_000, le=30_000, descriptio
 class RetryConfig(Incoming):
     """How often, and how long apart, a delivery is tried again; what is not said is as it is without a word."""
 
-    max_retries: Annotated[int, Field(strict=True, ge=0, le=20)] = 16
-    retry_backoff_ms: Annotated[int, Field(strict=True, ge=1_000, le=3_600_000)] = 5_000
-    retry_backoff_multiplier: Annotated[float, BeforeValidator(_read_number), Field(ge=1, le=5)] = 2.5
+    max_retries: Annotated[int, Field(strict=True, ge=0, le=20, description="Tentativas além da primeira")] = 16
+    retry_backoff_ms: Annotated[
+        int, Field(strict=True, ge=1_000, le=3_600_000, description="Pausa até a segunda tentativa")
+    ] = 5_000
+    retry_backoff_multiplier: Annotated[
+        float, BeforeValidator(_read_number), Field(ge=1, le=5, description="Quanto cresce cada pausa")
+    ] = 2.5
 
     def kept(self) -> dict[str, Any]:
         """As it lies in the database."""
@@ -177,7 +181,7 @@ class SubscriptionAttributes(Schema):
     updated_at: Timestamp
 
 
-class RevealedAttributes(SubscriptionAttributes):
+class RevealedSubscriptionAttributes(SubscriptionAttributes):
     """A subscription with the secret that was just made; null in an answer that is given again."""
 
     secret: str | None
@@ -194,7 +198,7 @@ SubscriptionChange = Change[Kind, SubscriptionChanges]
 SubscriptionResource = Resource[Kind, SubscriptionAttributes]
 SubscriptionDocument = Document[Kind, SubscriptionAttributes]
 SubscriptionCollection = Collection[Kind, SubscriptionAttributes]
-RevealedDocument = Document[Kind, RevealedAttributes]
+RevealedDocument = Document[Kind, RevealedSubscriptionAttributes]
 
 
 def resource(subscription: Subscription, headers: Sequence[str]) -> SubscriptionResource:
@@ -216,8 +220,8 @@ def document(subscription: Subscription, headers: Sequence[str]) -> Subscription
 def revealed(subscription: Subscription, headers: Sequence[str], secret: str | None) -> RevealedDocument:
     """The answer that shows the new secret, or what is kept of this answer: without it."""
     links = _links(subscription)
-    attributes = RevealedAttributes(**_facts(subscription, headers), secret=secret)
-    data = Resource[Kind, RevealedAttributes](
+    attributes = RevealedSubscriptionAttributes(**_facts(subscription, headers), secret=secret)
+    data = Resource[Kind, RevealedSubscriptionAttributes](
         type="webhook-subscriptions", id=subscription.id, links=links, attributes=attributes
     )
     return RevealedDocument(data=data, links=links)
@@ -251,7 +255,7 @@ def listing(
     return collection(found, query, "/webhook-subscriptions", lambda each: resource(each, headers[each.id]))
 
 
-class TestAttributes(Schema):
+class WebhookTestAttributes(Schema):
     """How a trial went: what the endpoint answered, or why it did not."""
 
     delivered: bool
@@ -260,14 +264,16 @@ class TestAttributes(Schema):
     error: str | None
 
 
-TestDocument = Document[TestKind, TestAttributes]
+TestDocument = Document[TestKind, WebhookTestAttributes]
 
 
 def tried(*, status: int | None, milliseconds: int, error: str | None) -> TestDocument:
     """The answer to a trial. Any 2xx is good."""
     delivered = status is not None and 200 <= status < 300  # noqa: PLR2004
-    attributes = TestAttributes(delivered=delivered, response_status=status, duration_ms=milliseconds, error=error)
-    return TestDocument(data=Resource[TestKind, TestAttributes](type="webhook-tests", attributes=attributes))
+    attributes = WebhookTestAttributes(
+        delivered=delivered, response_status=status, duration_ms=milliseconds, error=error
+    )
+    return TestDocument(data=Resource[TestKind, WebhookTestAttributes](type="webhook-tests", attributes=attributes))
 
 
 class NewReplay(Incoming):

@@ -72,19 +72,19 @@ async def remove(subscription_id: UUID, caller: Remover, bank: TheBank) -> Respo
 
 @router.post("/{subscription_id}/pause", response_model=SubscriptionDocument)
 async def pause(subscription_id: UUID, caller: Updater, bank: TheBank, attempt: TheAttempt) -> Response:
-    """Pausar entregas."""
+    """Pausar entregas de uma assinatura."""
     return respond(await service.pause(bank, caller, subscription_id, attempt))
 
 
 @router.post("/{subscription_id}/resume", response_model=SubscriptionDocument)
 async def resume(subscription_id: UUID, caller: Updater, bank: TheBank, attempt: TheAttempt) -> Response:
-    """Retomar entregas."""
+    """Retomar entregas de uma assinatura."""
     return respond(await service.resume(bank, caller, subscription_id, attempt))
 
 
 @router.post("/{subscription_id}/rotate-secret", response_model=RevealedDocument)
-async def rotate(subscription_id: UUID, caller: Updater, bank: TheBank, attempt: TheAttempt) -> Response:
-    """Trocar o segredo; o anterior vale por mais 24 horas."""
+async def rotate_secret(subscription_id: UUID, caller: Updater, bank: TheBank, attempt: TheAttempt) -> Response:
+    """Trocar o segredo da assinatura de webhook (o anterior vale por mais 24 horas)."""
     return respond(await service.rotate(bank, caller, subscription_id, attempt))
 
 
@@ -98,5 +98,5 @@ async def test(subscription_id: UUID, caller: Updater, bank: TheBank) -> TestDoc
 async def replay(
     subscription_id: UUID, body: NewReplayBody, caller: Updater, bank: TheBank, attempt: TheAttempt
 ) -> Response:
-    """Entregar eventos de novo."""
+    """Entregar eventos de novo a uma assinatura."""
     return respond(await replaying.replay(bank, caller, subscription_id, body.data.attributes.again(), attempt))

@@ -190,7 +190,7 @@ class ProbeResult(Schema):
     problem: str | None
 
 
-class TestAttributes(Schema):
+class ProviderTestAttributes(Schema):
     """What a test found. `breakers`: how the breakers stand in the process that answers, whatever the test found."""
 
     provider_id: UUID
@@ -214,7 +214,7 @@ ProviderChange = Change[Kind, ProviderChanges]
 ProviderResource = Resource[Kind, ProviderAttributes]
 ProviderDocument = Document[Kind, ProviderAttributes]
 ProviderCollection = Collection[Kind, ProviderAttributes]
-TestDocument = Document[TestKind, TestAttributes]
+TestDocument = Document[TestKind, ProviderTestAttributes]
 
 
 def resource(row: ProviderRow, offer: Offer, *, is_default: bool) -> ProviderResource:
@@ -266,9 +266,9 @@ def tested(
     """The answer to a test. One that asked nothing has found nothing good."""
     good = bool(probes) and all(probe.problem is None for probe in probes)
     return TestDocument(
-        data=Resource[TestKind, TestAttributes](
+        data=Resource[TestKind, ProviderTestAttributes](
             type="provider-tests",
-            attributes=TestAttributes(
+            attributes=ProviderTestAttributes(
                 provider_id=provider_id,
                 status="OK" if good else "FAILED",
                 probes=[

@@ -65,7 +65,7 @@ async def test(provider_id: UUID, caller: Updater, bank: TheBank) -> TestDocumen
     return await examination.examine(bank, caller, provider_id)
 
 
-@router.post("/{provider_id}/set-default", response_model=ProviderDocument)
+@router.post("/{provider_id}/set-default", name="set_default", response_model=ProviderDocument)
 async def make_default(provider_id: UUID, caller: Updater, bank: TheBank, attempt: TheAttempt) -> Response:
     """Tornar provedor padrão."""
     return respond(await service.make_default(bank, caller, provider_id, attempt))
