@@ -1,7 +1,14 @@
 """Secrets, and signatures that a library verifies which is not ours."""
 
 import base64
+import json
+import re
+import shutil
+import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,6 +21,8 @@ from lastro.webhooks.claiming import SealedSecret
 from lastro.webhooks.signature import OURS, headers, sign
 
 BODY = '{"type":"pix.transfer.received","data":{"payer":"João"}}'.encode()
+SECRET = secrets.new()
+ROOT = Path(__file__).resolve().parents[2]
 RING = KeyRing.parse(ENCRYPTION_KEYS)
 
 
@@ -77,3 +86,42 @@ def test_headers_open_for_their_own_subscription_alone() -> None:
     assert secrets.opened_headers(RING, Sealed(sealed.key_id, sealed.ciphertext), subscription_id) == told
     with pytest.raises(CannotOpen):
         secrets.opened_headers(RING, sealed, uuid4())
+
+
+def documented(language: str) -> str:
+    """What docs/api.md says to verify with."""
+    (code,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs/api.md").read_text("utf-8"), re.DOTALL)
+    return str(code)
+
+
+def cases() -> Iterator[tuple[bool, dict[str, str]]]:
+    """Headers for SECRET and BODY, and whether they are ours: while two secrets are in force, and what is not."""
+    now = int(time.time())
+    sent = headers([secrets.new(), SECRET], {}, event_id="one", timestamp=now, body=BODY)
+    yield True, sent
+    yield True, headers([SECRET], {}, event_id="one", timestamp=now, body=BODY)
+    yield False, sent | {"webhook-id": "two"}
+    yield False, headers([secrets.new()], {}, event_id="one", timestamp=now, body=BODY)
+    yield False, headers([SECRET], {}, event_id="one", timestamp=now, body=BODY + b" ")
+    yield False, headers([SECRET], {}, event_id="one", timestamp=now - 301, body=BODY)
+    yield False, headers([SECRET], {}, event_id="one", timestamp=now + 310, body=BODY)
+
+
+def test_the_python_of_the_documentation_verifies() -> None:
+    known: dict[str, Any] = {}
+    exec(documented("python"), known)
+    for ours, sent in cases():
+        assert known["is_ours"](SECRET, sent, BODY) is ours
+
+
+def test_the_javascript_of_the_documentation_verifies() -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node")
+    told = [{"ours": ours, "headers": sent} for ours, sent in cases()]
+    asking = f"""
+    const body = Buffer.from({json.dumps(base64.b64encode(BODY).decode())}, "base64");
+    console.log(JSON.stringify({json.dumps(told)}.map((each) => isOurs({json.dumps(SECRET)}, each.headers, body))));
+    """
+    printed = subprocess.run([node, "-e", documented("js") + asking], capture_output=True, check=True, timeout=30)
+    assert json.loads(printed.stdout) == [each["ours"] for each in told]
