@@ -6,7 +6,6 @@ elsewhere: no redirect, no proxy, little time, few bytes.
 """
 
 import asyncio
-import logging
 import re
 import socket
 import ssl
@@ -22,9 +21,6 @@ from lastro.values.text import Text
 MOST_BYTES = 64 * 1024
 SECONDS = 3.0
 _RETRY_AFTER_SECONDS = 2
-
-# httpx writes the address of every request at INFO; whoever has that of a charge may read the charge.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ENTRY = re.compile(rf"(?:(?P<scheme>https?)://)?(?P<host>{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[1-9][0-9]{{0,4}}))?")

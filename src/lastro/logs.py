@@ -21,6 +21,10 @@ _PERSONAL = re.compile(
 )
 
 
+# httpx writes the address of every request at INFO. There stand ids, keys, and secrets of tenants' endpoints; and
+# whoever has that of a charge may read the charge.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request that is being answered, fit to be read by anybody: every line says which."""
 

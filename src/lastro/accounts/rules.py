@@ -7,7 +7,7 @@ from lastro.providers.offer import Offer
 from lastro.values.text import Text
 
 _TYPE = Text("O provedor não suporta este tipo de conta.", "The provider does not support this account type.")
-_CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
+WRONG_CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
 NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
 NOT_ACTIVE = Text("A conta não está ativa.", "The account is not active.")
 _HAS_MONEY = Text(
@@ -17,7 +17,7 @@ _OPENING = Text(
     "O provedor está abrindo a conta; tente de novo em instantes.",
     "The provider is opening the account; try again in a moment.",
 )
-_CLOSED = Text("A conta está encerrada.", "The account is closed.")
+CLOSED = Text("A conta está encerrada.", "The account is closed.")
 
 
 def may_open(application: Application, offer: Offer, *, strict: bool) -> BankError | None:
@@ -26,7 +26,8 @@ def may_open(application: Application, offer: Offer, *, strict: bool) -> BankErr
     if refusal is not None:
         return refusal
     if strict and not application.holder_document.has_valid_check_digits:
-        return Validation(_CHECK_DIGITS, flaws=[Flaw(_CHECK_DIGITS, pointer="/data/attributes/holderDocument")])
+        wrong = Flaw(WRONG_CHECK_DIGITS, pointer="/data/attributes/holderDocument")
+        return Validation(WRONG_CHECK_DIGITS, flaws=[wrong])
     if application.type not in offer.account_types:
         return Unprocessable(_TYPE, flaws=[Flaw(_TYPE, pointer="/data/attributes/type")])
     return None
@@ -34,7 +35,7 @@ def may_open(application: Application, offer: Offer, *, strict: bool) -> BankErr
 
 def may_change(status: AccountStatus) -> BankError | None:
     """A closed account is history."""
-    return Conflict(_CLOSED) if status is AccountStatus.CLOSED else None
+    return Conflict(CLOSED) if status is AccountStatus.CLOSED else None
 
 
 def may_close(status: AccountStatus, *, empty: bool, opening: bool) -> BankError | None:
@@ -43,7 +44,7 @@ def may_close(status: AccountStatus, *, empty: bool, opening: bool) -> BankError
     A pending one is an application that is withdrawn; not while its provider is `opening` it.
     """
     if status is AccountStatus.CLOSED:
-        return Conflict(_CLOSED)
+        return Conflict(CLOSED)
     if status is AccountStatus.BLOCKED:
         return Conflict(NOT_ACTIVE)
     if status is AccountStatus.PENDING and opening:

@@ -1,6 +1,5 @@
 """The caller of a request, and the one way to read what belongs to a tenant."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -50,10 +49,6 @@ class Caller:
     def reaches(self, account_id: UUID) -> bool:
         """Whether the token is bound to no accounts, or to this one too. Says nothing of whose account it is."""
         return self.accounts is None or account_id in self.accounts
-
-    def reaches_all(self, account_ids: Collection[UUID]) -> bool:
-        """Whether it reaches each of these."""
-        return self.accounts is None or self.accounts.issuperset(account_ids)
 
     def demand_the_whole_tenant(self) -> None:
         """Raise Forbidden for a token that is bound to accounts: what follows belongs to no account."""

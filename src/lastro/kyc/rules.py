@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lastro.accounts.rules import CLOSED
 from lastro.accounts.states import AccountStatus
 from lastro.errors import BankError, Conflict
 from lastro.kyc.states import UNDER_REVIEW, VERDICTS, DocumentKind, KycStatus
@@ -10,7 +11,6 @@ from lastro.values.tax_id import DocumentType
 from lastro.values.text import Text
 
 _APPROVED = Text("KYC já aprovado: reenvio desnecessário.", "The KYC is approved already: nothing more is needed.")
-_CLOSED = Text("A conta está encerrada.", "The account is closed.")
 
 K, S = DocumentKind, KycStatus
 
@@ -45,7 +45,7 @@ _WHY = {None: "não enviado", S.REJECTED: "recusado", S.REQUIRES_UPDATE: "precis
 def may_send(account: AccountStatus, file: KycStatus) -> BankError | None:
     """An approved file wants nothing more, and a closed account neither."""
     if account is AccountStatus.CLOSED:
-        return Conflict(_CLOSED)
+        return Conflict(CLOSED)
     return Conflict(_APPROVED) if file is S.APPROVED else None
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -55,9 +54,6 @@ _SIGNATURE_WINDOW_SECONDS = 300
 _MOST_MESSAGES = 100
 _LONGEST_WAIT_SECONDS = 3600
 _LONGEST_NUMBER = 12  # digits of a number in a header
-
-# httpx writes the address of every request at INFO, and keys stand in ours.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _log = logs.logger("network")
 

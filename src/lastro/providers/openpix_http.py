@@ -8,7 +8,6 @@ takes it over, and neither reviews documents nor registers keys. Payments go out
 
 import asyncio
 import json
-import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,9 +83,6 @@ _AT_ONCE = 16
 _MOST_PAYMENTS = 100
 _LEAST_TOKENS = 20  # with fewer, OpenPix refuses lookups and payments alike
 _LEAST_LIFETIME = timedelta(minutes=5)
-
-# httpx writes the address of every request at INFO, and ids stand in ours.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _log = logs.logger("openpix")
 
@@ -186,9 +182,8 @@ class OpenPixHttp:
 
     async def _pay(self, instruction: Instruction) -> Outcome:
         """Two steps, so that a request whose answer was lost, however late it arrives, moves nothing by itself."""
-        if (
-            instruction.txid is not None
-        ):  # a payment by key has no place for it, and who is paid would not know for what
+        if instruction.txid is not None:
+            # A payment by key has no place for it, and who is paid would not know for what.
             return Rejected(wire.BY_KEY_ALONE)
         try:
             answer = await self._call("POST", "/payment", body=wire.payment_out(instruction))

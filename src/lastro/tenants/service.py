@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
-from lastro.accounts.rules import NO_ACCOUNT
+from lastro.accounts.rules import CLOSED, NO_ACCOUNT, WRONG_CHECK_DIGITS
 from lastro.accounts.states import AccountStatus
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
@@ -22,9 +22,7 @@ from lastro.values.tax_id import TaxId
 from lastro.values.text import Invalid, Text
 from lastro.values.time_ordered_id import new_id
 
-_CLOSED = Text("A conta está encerrada.", "The account is closed.")
 NO_TENANT = Text("Cliente não encontrado.", "Tenant not found.")
-_CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
 
 
 async def create_tenant(bank: Bank, name: str, tax_id: str) -> UUID:
@@ -34,7 +32,7 @@ async def create_tenant(bank: Bank, name: str, tax_id: str) -> UUID:
     except Invalid as error:
         raise Validation(error.text, flaws=[Flaw(error.text, parameter="tax-id")]) from error
     if not document.has_valid_check_digits:
-        raise Validation(_CHECK_DIGITS, flaws=[Flaw(_CHECK_DIGITS, parameter="tax-id")])
+        raise Validation(WRONG_CHECK_DIGITS, flaws=[Flaw(WRONG_CHECK_DIGITS, parameter="tax-id")])
     now = bank.now()
     tenant = Tenant(id=new_id(now), name=name, tax_id=document.value, created_at=now)
     async with bank.db.transaction() as tx:
@@ -58,7 +56,7 @@ async def change_main_account(tx: AsyncSession, caller: Caller, account_id: UUID
         if account is None:
             raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/mainAccountId")])
         if account.status is AccountStatus.CLOSED:
-            raise Conflict(_CLOSED)
+            raise Conflict(CLOSED)
     tenant.main_account_id = account_id
     await tx.flush()
     return tenant

@@ -8,7 +8,6 @@ elsewhere: no redirect, no proxy. Nobody costs much: one deadline for all of it,
 import asyncio
 import contextlib
 import functools
-import logging
 import socket
 import ssl
 import time
@@ -37,9 +36,6 @@ _NAMES_KEPT = 2_000
 _RESOLVERS = 64  # threads: a name server that hangs holds one for each name that is its own
 _POOLS, _SECONDS_IDLE = 256, 4.0  # given up before a server hangs up at five
 _PORTS = {"https": 443, "http": 80}
-
-# httpx writes the address of every request at INFO; an endpoint's may hold a secret of its own.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from lastro.accounts.rules import NOT_ACTIVE
+from lastro.accounts.rules import NOT_ACTIVE, WRONG_CHECK_DIGITS
 from lastro.accounts.states import AccountStatus
 from lastro.errors import BankError, Conflict, Flaw, RateLimited, Unprocessable
 from lastro.pix.keys.order import Registration
@@ -27,7 +27,6 @@ _NOT_THE_HOLDERS = Text(
     "Uma chave CPF ou CNPJ deve ser o documento do titular da conta.",
     "A CPF or CNPJ key must be the document of the account's holder.",
 )
-_CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
 _ANOTHERS = Text("Chave Pix já registrada em outra conta.", "Pix key already registered for another account.")
 _ALREADY = Text("Chave Pix já registrada nesta conta.", "Pix key already registered for this account.")
 _FULL = Text(
@@ -82,7 +81,7 @@ def _flaw_of_document(key: PixKey, holder: TaxId, *, strict: bool) -> Text | Non
         return None
     if holder != TaxId(key.value, document_type):
         return _NOT_THE_HOLDERS
-    return _CHECK_DIGITS if strict and not key.has_valid_check_digits else None
+    return WRONG_CHECK_DIGITS if strict and not key.has_valid_check_digits else None
 
 
 def taken_by(holder: UUID, account_id: UUID) -> Conflict:

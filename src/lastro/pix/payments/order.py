@@ -56,8 +56,3 @@ class ReadyOrder:
     attempt: Attempt | None
     payee_account_id: UUID | None = None
     caps: Caps | None = None
-
-    @property
-    def lookup_pair(self) -> tuple[UUID, str] | None:
-        """Which lookup it uses up, if it names one."""
-        return (self.order.account_id, self.order.lookup) if self.order.lookup else None

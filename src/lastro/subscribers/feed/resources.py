@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from lastro.jsonapi.document import Document, Resource
+from lastro.jsonapi.document import Document
 from lastro.jsonapi.log import Log, LogLinks, LogMeta, LogQuery, Looked
 from lastro.jsonapi.query import Days
 from lastro.subscribers import catalog
@@ -53,7 +53,6 @@ class Feed(Log[Kind, EventBody]):
     links: FeedLinks
 
 
-EventResource = Resource[Kind, EventBody]
 EventDocument = Document[Kind, EventBody]
 
 
