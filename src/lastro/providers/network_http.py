@@ -14,11 +14,9 @@ import httpx
 
 from lastro import logs
 from lastro.errors import (
-    BankError,
     Conflict,
     KeyNotFound,
     NotFound,
-    ProviderUnavailable,
     RateLimited,
     Unauthorized,
     Unprocessable,
@@ -40,7 +38,17 @@ from lastro.providers.protocol import (
     ReturnInstruction,
     WantedCode,
 )
-from lastro.providers.refusals import TAKEN, WHY_TAKEN
+from lastro.providers.refusals import (
+    NO_NOTIFICATION,
+    NO_SUCH_KEY,
+    NOT_TO_BE_ASKED,
+    TAKEN,
+    TOO_OFTEN,
+    WHY_TAKEN,
+    Words,
+    nothing_is_known,
+    seconds_in,
+)
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import KeyType, PixKey
@@ -52,25 +60,11 @@ _SETTLE_SECONDS = 6.0  # with the connect, less than the lease of a promise: nob
 _PROBE_SECONDS = 2.0
 _SIGNATURE_WINDOW_SECONDS = 300
 _MOST_MESSAGES = 100
-_LONGEST_WAIT_SECONDS = 3600
-_LONGEST_NUMBER = 12  # digits of a number in a header
+_LONGEST_NUMBER = 12  # digits of a time
 
 _log = logs.logger("network")
 
-_Words = Mapping[int, tuple[type[BankError], Text]]
-
-_NO_SUCH_KEY = Text("Chave Pix não encontrada.", "Pix key not found.")
-_TOO_OFTEN = Text(
-    "Consultas demais ao diretório de chaves. Aguarde e tente de novo.",
-    "Too many requests to the key directory. Wait, then try again.",
-)
-_UNAVAILABLE = Text(
-    "O provedor não respondeu. Não se sabe se a operação foi feita.",
-    "The provider did not answer. Whether it was carried out is not known.",
-)
 _BAD_SIGNATURE = Text("Assinatura inválida ou fora do prazo.", "The signature is invalid or too old.")
-_NO_NOTIFICATION = Text("A notificação não faz sentido.", "The notification makes no sense.")
-_NOT_TO_BE_ASKED = Text("O diretório não aceita consultar esta chave.", "The directory refuses to look this key up.")
 _NO_SUCH_ENTRY = Text("O diretório não aceita registrar esta chave.", "The directory refuses to register this key.")
 _NOT_OPENED = Text("O provedor recusou a abertura da conta.", "The provider refused to open the account.")
 _TOO_MANY_MESSAGES = Text("Mensagens demais. Aguarde e tente de novo.", "Too many messages. Wait, then try again.")
@@ -105,10 +99,10 @@ class NetworkHttp:
             "PI-PayerId": payer_tax_id.value,
             "PI-EndToEndId": end_to_end_id,
         }
-        words: _Words = {
-            400: (Unprocessable, _NOT_TO_BE_ASKED),
-            404: (KeyNotFound, _NO_SUCH_KEY),
-            429: (RateLimited, _TOO_OFTEN),
+        words: Words = {
+            400: (Unprocessable, NOT_TO_BE_ASKED),
+            404: (KeyNotFound, NO_SUCH_KEY),
+            429: (RateLimited, TOO_OFTEN),
         }
         with _in_our_words(words):
             path = f"/dict/entries/{quote(key.value, safe='')}"
@@ -129,10 +123,10 @@ class NetworkHttp:
         }
         if key is not None:
             body["key"] = key.value
-        words: _Words = {
+        words: Words = {
             400: (Unprocessable, _NO_SUCH_ENTRY),
             409: (Conflict, TAKEN),
-            429: (RateLimited, _TOO_OFTEN),
+            429: (RateLimited, TOO_OFTEN),
         }
         with _in_our_words(words):
             registered = wire.key_owner_in(await self._call("POST", "/dict/entries", body=body, seconds=8.0)).key
@@ -261,7 +255,7 @@ class NetworkHttp:
         try:
             return wire.notification_in(body)
         except ValueError:
-            raise Validation(_NO_NOTIFICATION) from None
+            raise Validation(NO_NOTIFICATION) from None
 
     async def _call(
         self,
@@ -295,10 +289,7 @@ class _Refused(Exception):
     def __init__(self, response: httpx.Response) -> None:
         super().__init__()
         self.status = response.status_code
-        wait = response.headers.get("retry-after", "")
-        self.retry_after = (
-            min(int(wait), _LONGEST_WAIT_SECONDS) if wait.isdecimal() and len(wait) <= _LONGEST_NUMBER else 1
-        )
+        self.retry_after = seconds_in(response.headers.get("retry-after", ""), otherwise=1)
         try:
             kind = wire.strict_json(response.content).get("type")
         except (ValueError, AttributeError):
@@ -307,7 +298,7 @@ class _Refused(Exception):
 
 
 @contextmanager
-def _in_our_words(words: _Words) -> Iterator[None]:
+def _in_our_words(words: Words) -> Iterator[None]:
     """A refusal that we have a word for is raised as that word; all else means that nothing is known.
 
     Only what the network itself says counts as a refusal: a 404 of any other `type` is some proxy's or a wrong
@@ -321,13 +312,13 @@ def _in_our_words(words: _Words) -> Iterator[None]:
         if refused.status not in words or refused.kind is None or nothing_there:
             note = _log.error if refused.status == httpx.codes.UNAUTHORIZED else _log.warning
             note("network_refused", status=refused.status, kind=refused.kind)
-            raise ProviderUnavailable(_UNAVAILABLE, retry_after=2) from None
+            raise nothing_is_known() from None
         word, text = words[refused.status]
         retry_after = refused.retry_after if word is RateLimited else None
         raise word(WHY_TAKEN.get(refused.kind, text), reason=refused.kind, retry_after=retry_after) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         _log.warning("network_unavailable", why=type(error).__name__)
-        raise ProviderUnavailable(_UNAVAILABLE, retry_after=2) from None
+        raise nothing_is_known() from None
 
 
 def _outcome_for(end_to_end_id: EndToEndId, answer: object) -> Outcome:

@@ -22,7 +22,6 @@ import httpx
 
 from lastro import logs
 from lastro.errors import (
-    BankError,
     Flaw,
     KeyNotFound,
     ProviderUnavailable,
@@ -52,6 +51,7 @@ from lastro.providers.protocol import (
     ReturnInstruction,
     WantedCode,
 )
+from lastro.providers.refusals import NO_NOTIFICATION, NO_SUCH_KEY, NOT_TO_BE_ASKED, TOO_OFTEN, Words, nothing_is_known
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import KeyType, PixKey
@@ -86,21 +86,8 @@ _LEAST_LIFETIME = timedelta(minutes=5)
 
 _log = logs.logger("openpix")
 
-_Words = Mapping[int, tuple[type[BankError], Text]]
-
 _APP_ID = re.compile(r"[!-~]{1,1000}")
-_NO_SUCH_KEY = Text("Chave Pix não encontrada.", "Pix key not found.")
-_TOO_OFTEN = Text(
-    "Consultas demais ao diretório de chaves. Aguarde e tente de novo.",
-    "Too many requests to the key directory. Wait, then try again.",
-)
-_UNAVAILABLE = Text(
-    "O provedor não respondeu. Não se sabe se a operação foi feita.",
-    "The provider did not answer. Whether it was carried out is not known.",
-)
 _BAD_SIGNATURE = Text("Assinatura inválida.", "The signature is invalid.")
-_NO_NOTIFICATION = Text("A notificação não faz sentido.", "The notification makes no sense.")
-_NOT_TO_BE_ASKED = Text("O diretório não aceita consultar esta chave.", "The directory refuses to look this key up.")
 _NOT_OFFERED = Text("O provedor não oferece esta operação.", "The provider does not offer this.")
 _ANOTHER_HOLDER = Text(
     "O provedor não tem conta para este documento sob a credencial cadastrada.",
@@ -145,12 +132,12 @@ class OpenPixHttp:
         May be repeated, at the price of a question. Raises KeyNotFound, RateLimited, Unprocessable,
         ProviderUnavailable.
         """
-        with _in_our_words({404: (KeyNotFound, _NO_SUCH_KEY), 429: (RateLimited, _TOO_OFTEN)}):
+        with _in_our_words({404: (KeyNotFound, NO_SUCH_KEY), 429: (RateLimited, TOO_OFTEN)}):
             try:
                 answer = await self._call("POST", "/pix-keys/check", body={"pixKey": key.value})
             except RefusedAsSuch as refused:
                 if refused.is_about_the_key:
-                    raise Unprocessable(_NOT_TO_BE_ASKED) from None
+                    raise Unprocessable(NOT_TO_BE_ASKED) from None
                 raise
             owner = wire.key_owner_in(answer)
             if owner.key != key:
@@ -177,7 +164,7 @@ class OpenPixHttp:
 
         outcomes = await asyncio.gather(*map(one, instructions))
         if outcomes and not any(outcomes):
-            raise ProviderUnavailable(_UNAVAILABLE, retry_after=2)
+            raise nothing_is_known()
         return outcomes
 
     async def _pay(self, instruction: Instruction) -> Outcome:
@@ -278,7 +265,7 @@ class OpenPixHttp:
         try:
             return news.notification_in(body)
         except ValueError:
-            raise Validation(_NO_NOTIFICATION) from None
+            raise Validation(NO_NOTIFICATION) from None
 
     async def examine(self, *, ispb: str) -> Sequence[Probe]:
         """Whether the AppID is good, and whether the directory still answers it. Only reads."""
@@ -295,7 +282,7 @@ class OpenPixHttp:
             problem = f"refused with {refused.status}"
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             problem = type(error).__name__
-        return Probe(name, int((time.monotonic() - began) * 1000), problem)
+        return Probe(name, round((time.monotonic() - began) * 1000), problem)
 
     async def register_key(
         self, key: PixKey | None, *, kind: KeyType, owner: Holder, account: BankAccount, request_id: UUID
@@ -359,7 +346,7 @@ class OpenPixHttp:
 
 
 @contextmanager
-def _in_our_words(words: _Words = MappingProxyType({})) -> Iterator[None]:
+def _in_our_words(words: Words = MappingProxyType({})) -> Iterator[None]:
     """A refusal that we have a word for is raised as that word, if OpenPix says it in its form; all else means that
     nothing is known. Nothing of httpx leaves here, and nothing of what OpenPix says: it may hold keys.
     """
@@ -369,12 +356,12 @@ def _in_our_words(words: _Words = MappingProxyType({})) -> Iterator[None]:
         if refused.status not in words or not refused.says:
             note = _log.error if refused.status in {401, 403} else _log.warning
             note("openpix_refused", status=refused.status)
-            raise ProviderUnavailable(_UNAVAILABLE, retry_after=2) from None
+            raise nothing_is_known() from None
         word, text = words[refused.status]
         raise word(text, retry_after=refused.retry_after if word is RateLimited else None) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         _log.warning("openpix_unavailable", why=type(error).__name__)
-        raise ProviderUnavailable(_UNAVAILABLE, retry_after=2) from None
+        raise nothing_is_known() from None
 
 
 def _enough_tokens(answer: object) -> bool:

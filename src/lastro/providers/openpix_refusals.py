@@ -10,9 +10,8 @@ import httpx
 
 from lastro.jsonapi import strict_json
 from lastro.providers import openpix_wire as wire
+from lastro.providers.refusals import seconds_in
 
-_LONGEST_WAIT_SECONDS = 3600
-_LONGEST_NUMBER = 12
 _REFILL_SECONDS = 60  # OpenPix fills the bucket of questions once a minute
 
 _ABOUT_THE_KEY = re.compile(r"inv[áa]lid|fraud", re.IGNORECASE)
@@ -49,11 +48,10 @@ class RefusedAsSuch(Refused):
 
 def refused_by(response: httpx.Response) -> Refused:
     """What this answer is."""
-    wait = response.headers.get("retry-after", "")
-    seconds = int(wait) if wait.isdecimal() and len(wait) <= _LONGEST_NUMBER else _REFILL_SECONDS
     try:
         says = wire.error_in(strict_json.parse(response.content))
     except ValueError:
         says = None
     kind = RefusedAsSuch if response.status_code == httpx.codes.BAD_REQUEST and says else Refused
-    return kind(response.status_code, says, min(seconds, _LONGEST_WAIT_SECONDS))
+    wait = seconds_in(response.headers.get("retry-after", ""), otherwise=_REFILL_SECONDS)
+    return kind(response.status_code, says, wait)
