@@ -12,9 +12,11 @@ import httpx
 
 from bench.seed import PAYEE, RECIPIENT, RECIPIENT_SINCE
 from lastro.errors import KeyNotFound
-from lastro.providers.network_http import NetworkHttp
-from lastro.providers.protocol import Instruction, KeyOwner, Outcome, Provider, Settled
+from lastro.providers.directory import Adapter
+from lastro.providers.network_http import FEATURES, NetworkHttp
+from lastro.providers.protocol import Instruction, KeyOwner, Outcome, Settled
 from lastro.settings import Settings
+from lastro.values.bank_account import AccountType
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import PixKey
 from lastro.values.tax_id import TaxId
@@ -42,8 +44,8 @@ class InProcessNetwork(NetworkHttp):
         return [Settled(now, f"SPI{secrets.token_hex(16)}") for _ in instructions]
 
 
-def adapters(settings: Settings) -> Mapping[str, Provider]:
+def adapters(settings: Settings) -> Mapping[str, Adapter]:
     """What to put beside the adapters that Lastro has."""
     secret = settings.network_secret.get_secret_value()
     network = InProcessNetwork(httpx.AsyncClient(trust_env=False), base_url=settings.network_url, secret=secret)
-    return {ADAPTER: network}
+    return {ADAPTER: Adapter(FEATURES, frozenset(AccountType), lambda _access: network, one_book=True)}

@@ -30,7 +30,7 @@ from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.tax_id import TaxId
-from lastro.webhooks.announce import VERSION, EventBody
+from lastro.webhooks.announce import EventBody
 
 SPREAD = f"\\set number random(0, {ACCOUNTS - 1})\nSELECT pay_one(:number);\n"
 HOT = "SELECT pay_one(0);\n"
@@ -141,7 +141,9 @@ def credit_one() -> str:
         created_at=AT,
         updated_at=AT,
     )
-    news = EventBody(type="pix.transfer.received", timestamp=AT, version=VERSION, data=transfers.resource(transfer))
+    news = EventBody(
+        type="pix.transfer.received", timestamp=AT, version=transfer.version, data=transfers.resource(transfer)
+    )
     return _CREDIT_ONE.format(
         prefix=_FIRST_PREFIX,
         first=int(str(account_id(0))[-12:], 16),

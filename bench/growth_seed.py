@@ -29,7 +29,7 @@ from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.tax_id import TaxId
-from lastro.webhooks.announce import VERSION, EventBody
+from lastro.webhooks.announce import EventBody
 
 HOT_EVERY = 20
 DAYS = 90
@@ -159,7 +159,9 @@ def _news() -> str:
         created_at=_MOMENT,
         updated_at=_MOMENT,
     )
-    body = EventBody(type="pix.payment.completed", timestamp=_MOMENT, version=VERSION, data=resources.resource(payment))
+    body = EventBody(
+        type="pix.payment.completed", timestamp=_MOMENT, version=payment.version, data=resources.resource(payment)
+    )
     return _template(body.model_dump_json(by_alias=True))
 
 
@@ -180,8 +182,9 @@ def _answer() -> str:
 
 _BALANCES = f"""
 UPDATE balances
-   SET available_centavos = available_centavos - {PAYMENT.centavos} * paid.times, seq = seq + 2 * paid.times
-  FROM (SELECT account_id, count(*) AS times FROM pix_payments GROUP BY account_id) AS paid
+   SET available_centavos = available_centavos - {PAYMENT.centavos} * paid.times, seq = seq + 2 * paid.times,
+       moved_at = greatest(moved_at, paid.last)
+  FROM (SELECT account_id, count(*) AS times, max(completed_at) AS last FROM pix_payments GROUP BY account_id) AS paid
  WHERE balances.account_id = paid.account_id
 """
 

@@ -56,7 +56,7 @@ class Place:
         await self.run("postgres", f"CREATE DATABASE {name} TEMPLATE {template} OWNER lastro_login", "CHECKPOINT")
 
     async def use_adapter(self, name: str, adapter: str) -> None:
-        """Reach the provider another way. Servers remember providers: they must be started after this."""
+        """Reach the provider another way. Servers know it within a second."""
         await self.run(name, f"UPDATE providers SET adapter = '{adapter}'")
 
     async def drop(self, name: str) -> None:

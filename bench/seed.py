@@ -28,16 +28,16 @@ from lastro.pix.keys.states import KeyStage
 from lastro.pix.parties import packed
 from lastro.pix.transfers import resources as transfers
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
+from lastro.providers.directory import NETWORK
 from lastro.providers.protocol import Party
 from lastro.simulator.book import Book
-from lastro.tenants.service import NETWORK
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
 from lastro.values.time_ordered_id import first_id_at
-from lastro.webhooks.announce import VERSION, EventBody
+from lastro.webhooks.announce import EventBody
 
 ACCOUNTS = 10_000
 ISPB = "00000000"
@@ -126,8 +126,8 @@ async def seed_network(url: str) -> None:
 async def _write_tenant(connection: Any, token: NewToken) -> None:
     await connection.execute("INSERT INTO tenants VALUES ($1, 'bench', '11222333000181', $2)", TENANT, AT)
     await connection.execute(
-        "INSERT INTO providers (id, tenant_id, name, code, ispb, adapter, account_types, strict_documents, created_at)"
-        " VALUES ($1, $2, 'Banco Principal', '001', $3, $4, $5, true, $6)",
+        "INSERT INTO providers (id, tenant_id, name, code, ispb, house, adapter, account_types, strict_documents,"
+        " created_at, updated_at) VALUES ($1, $2, 'Banco Principal', '001', $3, $3, $4, $5, true, $6, $6)",
         *(PROVIDER, TENANT, ISPB, NETWORK, [kind.value for kind in AccountType], AT),
     )
     await connection.execute(
@@ -204,8 +204,8 @@ def _tables(funded: Sequence[_Funded]) -> Iterator[tuple[str, str, list[tuple[An
     columns = "provider_id branch account_number account_id"
     numbers = [(PROVIDER, each.account.branch, each.account.account_number, each.account.id) for each in funded]
     yield "account_numbers", columns, numbers
-    columns = "account_id available_centavos in_transit_centavos seq"
-    yield "balances", columns, [(each.account.id, FUNDS.centavos, 0, 1) for each in funded]
+    columns = "account_id available_centavos in_transit_centavos seq moved_at"
+    yield "balances", columns, [(each.account.id, FUNDS.centavos, 0, 1, AT) for each in funded]
     yield from _history(funded)
 
 
@@ -268,11 +268,11 @@ def _events(each: _Funded) -> Iterator[tuple[Any, ...]]:
     told = (
         ("account.kyc.approved", file.id, 3, kyc.resource(account, file, [])),
         ("account.activated", account.id, 2, accounts.resource(account, empty)),
-        ("pix.key.activated", each.key.id, 2, keys.resource(each.key, now=AT)),
+        ("pix.key.registered", each.key.id, 2, keys.resource(each.key, now=AT)),
         ("pix.transfer.received", transfer.id, 1, transfers.resource(transfer)),
     )
     for place, (kind, resource_id, resource_version, resource) in enumerate(told):
-        body = EventBody(type=kind, timestamp=AT, version=VERSION, data=resource)
+        body = EventBody(type=kind, timestamp=AT, version=resource_version, data=resource)
         event_id = UUID(int=first_id_at(AT + timedelta(seconds=2 + place)).int + account.id.int % 2**32)
         text = body.model_dump_json(by_alias=True).encode()
         yield account.id, event_id, TENANT, kind, resource_id, resource_version, text, AT

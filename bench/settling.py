@@ -9,7 +9,7 @@ from bench.load import Figures
 from bench.rows import row_of
 from bench.seed import ACCOUNTS, account_id
 from bench.stage import Stage
-from lastro.tenants.service import NETWORK
+from lastro.providers.directory import NETWORK
 
 BACKLOG = 20_000
 _SECONDS_TO_BEGIN = 30.0

@@ -11,9 +11,12 @@ from uuid import UUID
 
 import httpx
 
-from lastro.auth import service as auth
+from lastro.access import tokens
+from lastro.auth.binding import UNBOUND, Binding, Rights
 from lastro.auth.permissions import Permission
 from lastro.bank import Bank
+from lastro.providers.directory import Adapter
+from lastro.providers.features import Feature
 from lastro.settings import Settings
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
@@ -115,21 +118,11 @@ class Tenant:
     provider_id: UUID
     token: str = field(default="", repr=False)
 
-    async def new_token(self, *permissions: Permission, days: int = 1) -> str:
-        """A token with exactly these permissions."""
-        now = datetime.now(UTC)
-        async with self.world.bank.db.transaction() as tx:
-            token = await auth.create(
-                tx,
-                tenant_id=self.id,
-                name="test",
-                permissions=permissions,
-                expires_at=now + timedelta(days=days),
-                environment="test",
-                pepper=self.world.settings.token_pepper.get_secret_value().encode(),
-                now=now,
-            )
-        return token.text
+    async def new_token(self, *permissions: Permission, days: int = 1, binding: Binding = UNBOUND) -> str:
+        """A token with exactly these permissions, within this binding."""
+        rights = Rights(frozenset(map(str, permissions)), binding)
+        expires_at = datetime.now(UTC) + timedelta(days=days)
+        return await tokens.issue(self.world.bank, self.id, "test", rights, expires_at=expires_at)
 
     async def call(
         self,
@@ -243,6 +236,11 @@ class Account:
 
         await until(is_there, seconds=seconds)
         return await self.payment(payment_id)
+
+
+def reached(provider: Any) -> Adapter:
+    """An adapter that leads to this provider, whatever the row says."""
+    return Adapter(frozenset(Feature), frozenset(AccountType), lambda _access: provider, one_book=True)
 
 
 def reais(number: float) -> Decimal:

@@ -135,7 +135,7 @@ def settings_of_quiet(urls: Urls) -> Settings:
 @pytest.fixture(scope="session")
 async def quiet(settings_of_quiet: Settings) -> AsyncIterator[House]:
     """A bank on a database of its own where nobody keeps promises but the test; its network is nowhere."""
-    house = build(settings_of_quiet)
+    house = build(settings_of_quiet, loopback_endpoints=True)
     await house.open()
     yield house
     await house.close()

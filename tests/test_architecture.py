@@ -31,16 +31,19 @@ ACCOUNT_OWNED = {
     "kyc_submissions": "account_id",
     "kyc_documents": "account_id",
     "kyc_images": "account_id",
+    "internal_transfers": "account_id",
 }
 KEYED_BY_VALUE = {
     "inbox",
     "idempotency",
     "open_accounts",
     "account_numbers",
+    "api_clients",
     "api_tokens",
     "key_holders",
     "lookup_budgets",
     "qrcode_locations",
+    "token_spending",
 }
 REFERENCE_OR_LOCAL = {
     "tenants",

@@ -29,7 +29,9 @@ TENANT = "550e8400-e29b-41d4-a716-446655440010"
 CUSTOMERS = f"""
 INSERT INTO tenants VALUES ('{TENANT}', 'demo', '11222333000181', now());
 INSERT INTO providers
-     VALUES (gen_random_uuid(), '{TENANT}', 'bank', '001', '00000000', 'network', '{{CHECKING}}', false, now());
+       (id, tenant_id, name, code, ispb, house, adapter, account_types, strict_documents, created_at, updated_at)
+     VALUES (gen_random_uuid(), '{TENANT}', 'bank', '001', '00000000', '00000000', 'network', '{{CHECKING}}', false,
+             now(), now());
 INSERT INTO api_tokens VALUES ('token', '{TENANT}', 'demo', '', '{{}}', now(), now() + interval '1 day', NULL);
 """
 

@@ -34,10 +34,15 @@ from lastro.kyc import states as kyc
 from lastro.pix.keys import states as keys
 from lastro.pix.payments import states as payments
 from lastro.pix.qrcodes import states as qrcodes
-from lastro.pix.qrcodes.charges import PAID
 from lastro.pix.refunds import states as refunds
-from lastro.pix.transfers.crediting import RECEIVED
+from lastro.providers import network_http, openpix_http
+from lastro.providers import states as providers
+from lastro.providers.directory import NETWORK, OPENPIX
+from lastro.providers.features import Feature
 from lastro.settings import Settings
+from lastro.subscribers.catalog import TYPES
+from lastro.transfers import states as internal_transfers
+from lastro.webhooks.models import DeliveryStatus, SubscriptionStatus
 
 LIVES = (accounts, kyc, keys, payments, refunds)
 
@@ -153,9 +158,9 @@ def test_every_permission_stands_in_the_api_and_no_other() -> None:
 
 
 def test_every_event_stands_in_the_api_and_no_other() -> None:
-    there = {edge.emits for states in LIVES for edge in states.EDGES.values()} | {RECEIVED, PAID}
     told = {cell for cell in first_cells("docs/api.md") if re.fullmatch(r"[a-z]+(\.[a-z_]+)+", cell)}
-    assert told == there - {None}
+    assert told == set(TYPES)
+    assert told >= {edge.emits for states in LIVES for edge in states.EDGES.values()} - {None}
 
 
 def test_every_status_stands_in_the_api() -> None:
@@ -167,8 +172,23 @@ def test_every_status_stands_in_the_api() -> None:
         *qrcodes.QrCodeStatus,
         *payments.PaymentStatus,
         *refunds.RefundStatus,
+        *internal_transfers.InternalTransferStatus,
+        *providers.ProviderStatus,
+        *SubscriptionStatus,
+        *DeliveryStatus,
     ):
         assert status in cells
+
+
+def test_the_capability_matrix_is_what_the_adapters_say() -> None:
+    head, *rows = [
+        [cell.strip(" `") for cell in row.strip("|").split("|")]
+        for row in section(read("docs/api.md"), "Providers").splitlines()
+        if row.startswith(("| feature |", "| `")) and row.count("|") > 3
+    ]
+    told = {name: {row[0] for row in rows if row[column] == "yes"} for column, name in enumerate(head) if column > 1}
+    assert [row[0] for row in rows] == list(Feature)
+    assert told == {NETWORK: set(network_http.FEATURES), OPENPIX: set(openpix_http.FEATURES)}
 
 
 @pytest.mark.parametrize("states", LIVES)

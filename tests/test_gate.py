@@ -784,11 +784,15 @@ async def test_more_at_once_than_can_be_answered_soon_waits_and_is_sent_away_but
     async def told() -> dict[str, bool]:
         return {"told": True}
 
+    @app.get("/oauth/told")
+    async def granted() -> dict[str, bool]:
+        return {"told": True}
+
     async with client_of(app) as client:
         waiting = [asyncio.create_task(client.get("/baas/slow")) for _ in range(2)]
         await asyncio.sleep(0.05)
         refused, health = await client.get("/baas/slow"), await client.get("/health/live")
-        network = await client.get("/network/told")
+        network, oauth = await client.get("/network/told"), await client.get("/oauth/told")
         outside = asyncio.create_task(client.get("/baas/slow"))
         await asyncio.sleep(0.05)
         go_on.set()
@@ -796,7 +800,7 @@ async def test_more_at_once_than_can_be_answered_soon_waits_and_is_sent_away_but
         after = await outside
 
     assert (refused.status_code, refused.headers["retry-after"], refused.json()["code"]) == (503, "1", "UNAVAILABLE")
-    assert health.status_code == network.status_code == 200
+    assert health.status_code == network.status_code == oauth.status_code == 200
     assert [each.status_code for each in (*answered, after)] == [200, 200, 200]
 
 

@@ -10,12 +10,13 @@ import httpx
 import jsonschema
 import pytest
 
-from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World
+from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World, until
 from lastro.app import ROUTERS, create_app, serving
 from lastro.auth.permissions import Permission
 from lastro.errors import ErrorCode
 from lastro.http import EVERYWHERE, ApiRoute
 from lastro.jsonapi.errors import STATUS
+from lastro.statements.router import OFFERED
 from pix.keys.customers import an_address, code_of
 
 JSON = "application/json"
@@ -98,10 +99,13 @@ def test_an_operation_says_what_it_does_and_what_it_demands(description: Any, me
 
     assert operation["summary"]
     assert operation["tags"]
-    assert operation["security"] == [{"bearer": []}]
     permission = re.fullmatch(r"Permissão: `(BAAS_[A-Z_]+)`\.", operation["description"])
     assert permission is not None
     assert permission[1] in set(Permission)
+    assert operation["security"] == [{"bearer": []}, {"oauth": [permission[1]]}]
+    flow = description["components"]["securitySchemes"]["oauth"]["flows"]["clientCredentials"]
+    assert flow["tokenUrl"] == "/oauth/token"
+    assert set(flow["scopes"]) == set(Permission)
 
 
 @every_operation
@@ -115,6 +119,14 @@ def test_an_operation_names_the_errors_of_every_route(description: Any, method: 
             assert set(response["description"].split(", ")) == {
                 code for code in ErrorCode if STATUS[code] == int(status)
             }
+
+
+def test_each_kind_of_file_is_described(description: Any) -> None:
+    statement = operation_of(description, "GET", f"{API}/accounts/{{account_id}}/statement")["responses"]["200"]
+    assert set(statement["content"]) == set(OFFERED) - {"application/vnd.api+json"}
+    for kind in ("payments/{payment_id}", "transfers/{transfer_id}"):
+        receipt = operation_of(description, "GET", f"{API}/pix/{kind}/receipt")["responses"]["200"]
+        assert set(receipt["content"]) == {JSON, "application/pdf"}
 
 
 def test_nothing_of_the_frameworks_own_errors_is_advertised(description: Any) -> None:
@@ -170,6 +182,32 @@ def registering(account: Account, **facts: str) -> Any:
     return {"data": {"type": "pix-keys", "attributes": {"accountId": account.id} | facts}}
 
 
+async def calls_about_webhooks(caller: "Caller", tenant: Tenant) -> None:
+    hooks, one = "/webhook-subscriptions", "/webhook-subscriptions/{subscription_id}"
+    wanted = {"name": "x", "endpointUrl": "http://127.0.0.1:9/", "eventFilters": ["*"], "customHeaders": {"X-A": "b"}}
+    made = await caller.call("POST", hooks, body={"data": {"type": "webhook-subscriptions", "attributes": wanted}})
+    await caller.call("GET", hooks, query="?filter[status]=ACTIVE")
+    await caller.call("GET", one, made.id)
+    change = {"data": {"type": "webhook-subscriptions", "attributes": {"timeoutMs": 1000}}}
+    await caller.call("PATCH", one, made.id, body=change)
+    for step in ("rotate-secret", "test", "pause", "resume"):
+        await caller.call("POST", f"{one}/{step}", made.id)
+    again = {"data": {"type": "webhook-replays", "attributes": {"from": "2026-01-01T00:00:00Z"}}}
+    await caller.call("POST", f"{one}/replay", made.id, body=again)
+    (event, *_) = (await caller.call("GET", "/events", query="?filter[type]=account.*")).data
+    await caller.call("GET", "/events/{event_id}", event["id"])
+
+    async def was_tried() -> bool:
+        return bool([each for each in (await tenant.get("/webhook-deliveries")).data if each["attributes"]["attempts"]])
+
+    await until(was_tried)
+    for delivery in (await caller.call("GET", "/webhook-deliveries")).data:
+        await caller.call("GET", "/webhook-deliveries/{delivery_id}", delivery["id"])
+        await caller.call("GET", "/webhook-deliveries/{delivery_id}/attempts", delivery["id"])
+    await caller.call("POST", "/webhook-deliveries/{delivery_id}/replay", delivery["id"])
+    await caller.call("DELETE", one, made.id)
+
+
 async def test_what_is_really_answered_is_what_is_described(description: Any, tenant: Tenant) -> None:
     caller = Caller(description, tenant)
     account = await tenant.account(available="100.00", metadata={"a": [1, None]})
@@ -205,10 +243,14 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     for each in (paid, failed):
         await caller.call("GET", "/pix/payments/{payment_id}", each.id)
     await caller.call("GET", "/pix/payments")
+    await caller.call("GET", "/pix/payments/{payment_id}/receipt", paid.id)
+    await caller.call("GET", "/pix/payments/{payment_id}/receipt", failed.id)
+    await caller.call("GET", "/accounts/{account_id}/statement", account.id, query="?page[size]=1")
     looked_up = {"type": "pix-key-lookup", "attributes": {"keyType": "CPF", "keyValue": JOAO, "accountId": account.id}}
     await caller.call("POST", "/pix/keys/lookup", body={"data": looked_up})
     received = await caller.call("GET", "/pix/transfers")
     await caller.call("GET", "/pix/transfers/{transfer_id}", received.data[0]["id"])
+    await caller.call("GET", "/pix/transfers/{transfer_id}/receipt", received.data[0]["id"])
     giving_back = {"data": {"type": "pix-refunds", "attributes": {"amount": 0.29, "reason": "Troco"}}}
     refund = await caller.call("POST", "/pix/transfers/{transfer_id}/refund", received.data[0]["id"], body=giving_back)
     await caller.call("GET", "/pix/transfers/{transfer_id}/refunds", received.data[0]["id"])
@@ -229,8 +271,50 @@ async def test_what_is_really_answered_is_what_is_described(description: Any, te
     code = await code_of(tenant, asked.id, asked.attributes["keyValue"])
     proof = {"data": {"type": "pix-keys", "attributes": {"code": code}}}
     await caller.call("POST", "/pix/keys/{key_id}/confirm", asked.id, body=proof)
+    savings = await tenant.account()
+    sides = {"accountId": account.id, "recipientAccountId": savings.id, "amount": 0.29, "correlationId": "reserva-1"}
+    moving = {"data": {"type": "internal-transfers", "attributes": sides}}
+    moved = await caller.call("POST", "/transfers/internal", body=moving)
+    await caller.call("GET", "/transfers/internal/{internal_transfer_id}", moved.id)
+    await caller.call("GET", "/transfers/internal", query=f"?filter[accountId]={savings.id}")
+    await _manages_providers(caller)
+    await who_may(caller, account)
+    await calls_about_webhooks(caller, tenant)
 
     assert caller.successes == set(OPERATIONS), "call the new route here too"
+
+
+async def _manages_providers(caller: Caller) -> None:
+    bank = {"name": "Banco", "code": "b-2", "ispb": "60701190", "metadata": {"a": 1}}
+    made = await caller.call("POST", "/providers", body={"data": {"type": "providers", "attributes": bank}})
+    await caller.call("GET", "/providers", query="?filter[status]=ACTIVE")
+    await caller.call("GET", "/providers/{provider_id}", made.id)
+    change = {"data": {"type": "providers", "attributes": {"settings": {"strictDocuments": False}}}}
+    await caller.call("PATCH", "/providers/{provider_id}", made.id, body=change)
+    await caller.call("POST", "/providers/{provider_id}/test", made.id)
+    await caller.call("DELETE", "/providers/{provider_id}", made.id)
+    (own,) = (await caller.call("GET", "/providers")).data
+    await caller.call("POST", "/providers/{provider_id}/set-default", own["id"])
+
+
+async def who_may(caller: Caller, account: Account) -> None:
+    """Clients, tokens, and the tenant behind them."""
+    bounds = {"accountIds": [account.id], "networks": ["10.0.0.0/8"], "maxAmountPerPayment": 0.29, "maxAmountPerDay": 1}
+    named = {"name": "Loja", "permissions": ["BAAS_PIX_READ"]}
+    for more in ({}, bounds):
+        client = await caller.call("POST", "/clients", body={"data": {"type": "clients", "attributes": named | more}})
+        token = await caller.call("POST", "/tokens", body={"data": {"type": "tokens", "attributes": named | more}})
+    await caller.call("GET", "/clients")
+    await caller.call("GET", "/clients/{client_id}", client.id)
+    change = {"data": {"type": "clients", "id": client.id, "attributes": {"networks": None, "maxAmountPerDay": 0.57}}}
+    await caller.call("PATCH", "/clients/{client_id}", client.id, body=change)
+    await caller.call("POST", "/clients/{client_id}/rotate-secret", client.id)
+    await caller.call("DELETE", "/clients/{client_id}", client.id)
+    await caller.call("DELETE", "/tokens/{token_id}", token.id)
+    await caller.call("GET", "/tokens")
+    await caller.call("GET", "/tenant")
+    main = {"data": {"type": "tenants", "attributes": {"mainAccountId": account.id}}}
+    await caller.call("PATCH", "/tenant", body=main)
 
 
 @every_operation

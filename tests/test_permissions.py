@@ -1,12 +1,15 @@
-"""Who may do what, generated from the routes: every route with every permission, every id with a stranger's."""
+"""Who may do what, generated from the routes: every route with every permission, every id with one that is not his.
+
+What is not his is another tenant's, or, for a token that is bound to accounts, of another account of the same tenant.
+"""
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,8 +18,10 @@ from starlette.routing import Route
 
 from build import API, JOAO, TINY_PICTURE, Account, Answered, Tenant, World, a_cnpj, until
 from lastro.app import ROUTERS, api_routes, create_app
+from lastro.auth.binding import Binding
 from lastro.auth.permissions import Permission
 from lastro.http import ApiRoute
+from lastro.pix.keys import possession
 
 # Every route of the API and what it demands. A route that does not stand here has not been thought about.
 PROMISED = {
@@ -27,13 +32,16 @@ PROMISED = {
     "POST /accounts/:id/close": "BAAS_ACCOUNTS_CLOSE",
     "POST /accounts/:id/block": "BAAS_ACCOUNTS_BLOCK",
     "POST /accounts/:id/unblock": "BAAS_ACCOUNTS_BLOCK",
+    "GET /accounts/:id/statement": "BAAS_STATEMENT_READ",
     "POST /accounts/:id/kyc": "BAAS_ACCOUNTS_KYC",
     "GET /accounts/:id/kyc": "BAAS_ACCOUNTS_KYC_READ",
     "POST /pix/payments": "BAAS_PIX_SEND",
     "GET /pix/payments": "BAAS_PIX_READ",
     "GET /pix/payments/:id": "BAAS_PIX_READ",
+    "GET /pix/payments/:id/receipt": "BAAS_PIX_READ",
     "GET /pix/transfers": "BAAS_PIX_READ",
     "GET /pix/transfers/:id": "BAAS_PIX_READ",
+    "GET /pix/transfers/:id/receipt": "BAAS_PIX_READ",
     "POST /pix/transfers/:id/refund": "BAAS_PIX_REFUND",
     "GET /pix/transfers/:id/refunds": "BAAS_PIX_READ",
     "GET /pix/refunds": "BAAS_PIX_READ",
@@ -47,6 +55,47 @@ PROMISED = {
     "POST /pix/qrcode": "BAAS_PIX_QRCODE_CREATE",
     "GET /pix/qrcode/:id": "BAAS_PIX_QRCODE_READ",
     "POST /pix/qr-codes/decode": "BAAS_PIX_QRCODE_READ",
+    "POST /transfers/internal": "BAAS_TRANSFERS_CREATE",
+    "GET /transfers/internal": "BAAS_TRANSFERS_READ",
+    "GET /transfers/internal/:id": "BAAS_TRANSFERS_READ",
+    "POST /clients": "BAAS_CLIENTS_CREATE",
+    "GET /clients": "BAAS_CLIENTS_READ",
+    "GET /clients/:id": "BAAS_CLIENTS_READ",
+    "PATCH /clients/:id": "BAAS_CLIENTS_UPDATE",
+    "POST /clients/:id/rotate-secret": "BAAS_CLIENTS_UPDATE",
+    "DELETE /clients/:id": "BAAS_CLIENTS_DELETE",
+    "POST /tokens": "BAAS_TOKENS_CREATE",
+    "GET /tokens": "BAAS_TOKENS_READ",
+    "DELETE /tokens/:id": "BAAS_TOKENS_DELETE",
+    "GET /tenant": "BAAS_TENANT_READ",
+    "PATCH /tenant": "BAAS_TENANT_UPDATE",
+    "POST /providers": "BAAS_PROVIDERS_CREATE",
+    "GET /providers": "BAAS_PROVIDERS_READ",
+    "GET /providers/:id": "BAAS_PROVIDERS_READ",
+    "PATCH /providers/:id": "BAAS_PROVIDERS_UPDATE",
+    "DELETE /providers/:id": "BAAS_PROVIDERS_DELETE",
+    "POST /providers/:id/test": "BAAS_PROVIDERS_UPDATE",
+    "POST /providers/:id/set-default": "BAAS_PROVIDERS_UPDATE",
+    "POST /webhook-subscriptions": "BAAS_WEBHOOKS_CREATE",
+    "GET /webhook-subscriptions": "BAAS_WEBHOOKS_READ",
+    "GET /webhook-subscriptions/:id": "BAAS_WEBHOOKS_READ",
+    "PATCH /webhook-subscriptions/:id": "BAAS_WEBHOOKS_UPDATE",
+    "DELETE /webhook-subscriptions/:id": "BAAS_WEBHOOKS_DELETE",
+    "POST /webhook-subscriptions/:id/pause": "BAAS_WEBHOOKS_UPDATE",
+    "POST /webhook-subscriptions/:id/resume": "BAAS_WEBHOOKS_UPDATE",
+    "POST /webhook-subscriptions/:id/rotate-secret": "BAAS_WEBHOOKS_UPDATE",
+    "POST /webhook-subscriptions/:id/test": "BAAS_WEBHOOKS_UPDATE",
+    "POST /webhook-subscriptions/:id/replay": "BAAS_WEBHOOKS_UPDATE",
+    "GET /webhook-deliveries": "BAAS_WEBHOOKS_READ",
+    "GET /webhook-deliveries/:id": "BAAS_WEBHOOKS_READ",
+    "GET /webhook-deliveries/:id/attempts": "BAAS_WEBHOOKS_READ",
+    "POST /webhook-deliveries/:id/replay": "BAAS_WEBHOOKS_UPDATE",
+    "GET /events": "BAAS_EVENTS_READ",
+    "GET /events/:id": "BAAS_EVENTS_READ",
+}
+# What belongs to the tenant as a whole: 403 for a token that is bound to accounts.
+WHOLE_TENANT = {"POST /accounts", "GET /tenant", "PATCH /tenant"} | {
+    name for name in PROMISED if name.partition(" ")[2].startswith("/providers")
 }
 # What needs no token, and why that is all right.
 OPEN = {
@@ -56,6 +105,8 @@ OPEN = {
     "/health/live": "says one word",
     "/health/ready": "says a few",
     "/metrics": "figures of no tenant",
+    "/oauth/token": "takes a client's id and secret",
+    "/oauth/revoke": "the same",
     "/network/{provider_id}/notifications": "authenticated by its signature",
     "/qr/v2/{token}": "a charge under an address that only its code tells, for the payer's bank",
     "/.well-known/jwks.json": "the public key that proves those charges ours",
@@ -203,6 +254,9 @@ def test_the_ids_of_the_routes_are_seen() -> None:
         ("POST /pix/keys/:id/confirm", "key_id"),
         ("POST /pix/qrcode", "accountId"),
         ("GET /pix/qrcode/:id", "qrcode_id"),
+        ("POST /transfers/internal", "recipientAccountId"),
+        ("GET /transfers/internal", "filter[accountId]"),
+        ("GET /providers/:id", "provider_id"),
     }
 
 
@@ -231,24 +285,36 @@ async def test_a_route_opens_to_its_permission_and_to_no_other(call: Call, keyri
 
 @dataclass
 class Household:
-    """A tenant's account, a payment that it sent, a transfer received and partly given back, a key and a code."""
+    """An account, what it sent, received, gave back and moved to another of the tenant; a key, a code; who uses it."""
 
     tenant: Tenant
     account: Account
     ids: dict[str, str]
     texts: dict[str, str]
+    token: str = ""
 
     async def seen(self) -> Any:
         """Everything that the tenant can see of itself."""
-        lists = ("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys")
+        lists = (
+            *("/accounts", "/pix/payments", "/pix/transfers", "/pix/refunds", "/pix/keys", "/transfers/internal"),
+            *("/clients", "/tokens", "/providers", "/webhook-subscriptions"),
+        )
         return [(await self.tenant.get(path)).data for path in lists]
 
 
+SUBSCRIPTION = {"name": "x", "endpointUrl": "http://127.0.0.1:9/", "eventFilters": ["account.activated"]}
+"""Nobody listens there."""
+
+
 async def household(tenant: Tenant) -> Household:
+    subscription = await tenant.post("/webhook-subscriptions", "webhook-subscriptions", SUBSCRIPTION)
     account = await tenant.account(available="10.00")
-    payment = await account.pays(1.00)
+    narrowed = {"type": "webhook-subscriptions", "attributes": {"accountIds": [account.id]}}
+    await tenant.call("PATCH", f"/webhook-subscriptions/{subscription.id}", {"data": narrowed})
+    reference = uuid4().hex
+    payment = await account.pays(1.00, extra={"correlationId": reference})
     paid = await account.payment_becomes(payment.id, "COMPLETED")
-    (transfer,) = (await tenant.get("/pix/transfers")).data
+    (transfer,) = (await tenant.get(f"/pix/transfers?filter[accountId]={account.id}")).data
     refund = await tenant.post(f"/pix/transfers/{transfer['id']}/refund", "pix-refunds", {"amount": 1.00})
 
     async def given_back() -> bool:
@@ -257,6 +323,22 @@ async def household(tenant: Tenant) -> Household:
     await until(given_back)
     key = await tenant.post("/pix/keys", "pix-keys", {"accountId": account.id, "keyType": "EVP"})
     code = await tenant.post("/pix/qrcode", "pix-qrcode", {"accountId": account.id, "type": "STATIC"})
+    savings = await tenant.account()
+    moved = await tenant.post(
+        "/transfers/internal",
+        "internal-transfers",
+        {"accountId": account.id, "recipientAccountId": savings.id, "amount": 1.00, "correlationId": reference},
+    )
+    access = {"name": "loja", "permissions": ["BAAS_PIX_READ"], "accountIds": [account.id]}
+    client = await tenant.post("/clients", "clients", access)
+    token = await tenant.post("/tokens", "tokens", access)
+
+    async def is_told() -> bool:
+        return bool((await tenant.get(f"/webhook-deliveries?filter[subscriptionId]={subscription.id}")).data)
+
+    await until(is_told)
+    delivery = (await tenant.get(f"/webhook-deliveries?filter[subscriptionId]={subscription.id}")).data[0]
+    event_id = delivery["attributes"]["eventId"]
     return Household(
         tenant,
         account,
@@ -270,6 +352,18 @@ async def household(tenant: Tenant) -> Household:
             "refund_id": refund.id,
             "key_id": key.id,
             "qrcode_id": code.id,
+            "recipientAccountId": savings.id,
+            "internal_transfer_id": moved.id,
+            "client_id": client.id,
+            "token_id": token.id,
+            "mainAccountId": account.id,
+            "provider_id": str(tenant.provider_id),
+            "subscription_id": subscription.id,
+            "filter[subscriptionId]": subscription.id,
+            "delivery_id": delivery["id"],
+            "event_id": event_id,
+            "filter[eventId]": event_id,
+            "after": event_id,
             "providerId": str(tenant.provider_id),
             "filter[providerId]": str(tenant.provider_id),
             "page[after]": "see below",
@@ -279,7 +373,9 @@ async def household(tenant: Tenant) -> Household:
             "transfers": transfer["attributes"]["e2eId"],
             "refunds": refund.attributes["e2eId"],
             "filter[externalRef]": paid["externalRef"],
+            "filter[correlationId]": reference,
         },
+        token=tenant.token,
     )
 
 
@@ -293,11 +389,30 @@ async def theirs(world: World) -> Household:
     return await household(await world.tenant("theirs"))
 
 
+@pytest.fixture(scope="session")
+async def bound(world: World) -> tuple[Household, Household]:
+    """Two accounts of one tenant: one with a token that reaches it alone, and the other."""
+    tenant = await world.tenant("bound")
+    mine, other = await household(tenant), await household(tenant)
+    binding = Binding(accounts=frozenset({UUID(mine.account.id)}))
+    return replace(mine, token=await tenant.new_token(*Permission, binding=binding)), other
+
+
+@pytest.fixture(scope="session", params=["of another tenant", "outside of the binding"])
+async def pair(
+    request: pytest.FixtureRequest, own: Household, theirs: Household, bound: tuple[Household, Household]
+) -> tuple[Household, Household]:
+    """Who asks, and whose things he must not tell from nobody's."""
+    return bound if request.param == "outside of the binding" else (own, theirs)
+
+
 def sample(call: Call, own: Household) -> Any:
     """A body that this route takes from this tenant."""
     schema = call.body_schema
     if schema is None:
         return None
+    if call.name == "POST /webhook-subscriptions/:id/replay":  # no combination of all its attributes makes sense
+        return {"data": {"type": "webhook-replays", "attributes": {"from": "2026-01-01T00:00:00Z"}}}
     specimens: dict[str, Any] = {
         "holderDocument": a_cnpj(),
         "holderDocumentType": "CNPJ",
@@ -309,6 +424,15 @@ def sample(call: Call, own: Household) -> Any:
         "keyType": "EMAIL",
         "keyValue": f"{uuid4().hex}@empresa.example",
         "code": "123456",
+        "permissions": ["BAAS_PIX_READ"],
+        "accountIds": [own.account.id],
+        "networks": ["127.0.0.0/8"],
+        "accountTypes": ["CHECKING"],
+        "ispb": "00000000",
+        "credentials": {},
+        "customHeaders": {},
+        "timeoutMs": 5_000,
+        **SUBSCRIPTION,
     }
 
     def made(name: str, node: Any) -> Any:
@@ -347,8 +471,13 @@ def nobodys() -> str:
     return str(uuid4())
 
 
-async def probed(call: Call, own: Household, path: str, body: Any) -> Answered:
-    return await own.tenant.call(call.method, path, body)
+async def probed(call: Call, own: Household, path: str, body: Any = None) -> Answered:
+    return await own.tenant.call(call.method, path, body, token=own.token)
+
+
+def refused(call: Call, own: Household) -> int:
+    """How an id is answered that is not his."""
+    return 403 if own.token != own.tenant.token and call.name in WHOLE_TENANT else 404
 
 
 @pytest.mark.parametrize(
@@ -356,9 +485,10 @@ async def probed(call: Call, own: Household, path: str, body: Any) -> Answered:
     [(call, name) for call in CALLS for name in call.path_ids],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-async def test_a_strangers_id_in_the_path_is_nobodys_id(
-    call: Call, name: str, own: Household, theirs: Household
+async def test_an_id_in_the_path_that_is_not_his_is_nobodys_id(
+    call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
+    own, theirs = pair
     before = await theirs.seen()
     answers = []
     for each in (theirs.ids[name], nobodys()):
@@ -366,7 +496,7 @@ async def test_a_strangers_id_in_the_path_is_nobodys_id(
         answers.append(told(await probed(call, own, path, sample(call, own)), each))
 
     assert answers[0] == answers[1]
-    assert answers[0][0] == 404
+    assert answers[0][0] == refused(call, own)
     assert await theirs.seen() == before
 
 
@@ -375,9 +505,10 @@ async def test_a_strangers_id_in_the_path_is_nobodys_id(
     [(call, name) for call in CALLS for name in call.body_ids],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-async def test_a_strangers_id_in_the_body_is_nobodys_id(
-    call: Call, name: str, own: Household, theirs: Household
+async def test_an_id_in_the_body_that_is_not_his_is_nobodys_id(
+    call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
+    own, theirs = pair
     before = await theirs.seen()
     answers = []
     for each in (theirs.ids[name], nobodys()):
@@ -386,7 +517,7 @@ async def test_a_strangers_id_in_the_body_is_nobodys_id(
         answers.append(told(await probed(call, own, call.path.format(**own.ids), body), each))
 
     assert answers[0] == answers[1]
-    assert answers[0][0] == 404
+    assert answers[0][0] == refused(call, own)
     assert await theirs.seen() == before
 
 
@@ -395,13 +526,19 @@ async def test_a_strangers_id_in_the_body_is_nobodys_id(
     [(call, name) for call in CALLS for name, schema in call.parameters.items() if is_id(schema)],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-async def test_a_strangers_id_in_a_filter_is_nobodys_id(
-    call: Call, name: str, own: Household, theirs: Household
+async def test_an_id_in_a_filter_that_is_not_his_is_nobodys_id(
+    call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
+    own, theirs = pair
+    if theirs.ids[name] == own.ids[name] != "see below":
+        return  # the provider of both accounts
+    if refused(call, own) == 403:
+        return  # no list of his at all
     answers = []
-    listed = (await theirs.tenant.get(call.path.format(**theirs.ids))).data[0]["id"]
-    for each in (listed if name == "page[after]" else theirs.ids[name], nobodys()):
-        answered = await own.tenant.get(f"{call.path.format(**own.ids)}?{name}={each}")
+    listed = {each["id"] for each in (await theirs.tenant.get(call.path.format(**theirs.ids))).data}
+    listed -= {each["id"] for each in (await probed(call, own, call.path.format(**own.ids))).data}
+    for each in (min(listed) if name == "page[after]" else theirs.ids[name], nobodys()):
+        answered = await probed(call, own, f"{call.path.format(**own.ids)}?{name}={each}")
         answers.append(told(answered, each))
 
     assert answers[0] == answers[1]
@@ -415,31 +552,143 @@ async def test_a_strangers_id_in_a_filter_is_nobodys_id(
         (call, name)
         for call in CALLS
         for name in call.parameters
-        if name in {"filter[e2eId]", "filter[externalRef]", "filter[txid]"}
+        if name in {"filter[e2eId]", "filter[externalRef]", "filter[txid]", "filter[correlationId]"}
     ],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-async def test_a_strangers_reference_in_a_filter_finds_nothing(
-    call: Call, name: str, own: Household, theirs: Household
+async def test_a_reference_in_a_filter_that_is_not_his_finds_nothing(
+    call: Call, name: str, pair: tuple[Household, Household]
 ) -> None:
-    value = theirs.texts.get(name, theirs.texts[call.path.rsplit("/", 1)[-1]])
+    own, theirs = pair
+    value = theirs.texts.get(name) or theirs.texts[call.path.rsplit("/", 1)[-1]]
 
     today = datetime.now(ZoneInfo("America/Sao_Paulo")).date()
     days = f"&filter[dateFrom]={today - timedelta(days=1)}&filter[dateTo]={today}" if "externalRef" in name else ""
-    answered = await own.tenant.get(f"{call.path}?{name}={value}{days}")
+    answered = await probed(call, own, f"{call.path}?{name}={value}{days}")
 
     assert answered.status == 200
     assert answered.data == []
     assert answered.body["meta"]["totalItems"] == 0
 
 
-@pytest.mark.parametrize("call", [call for call in CALLS if call.method == "GET" and not call.path_ids])
+LISTS = [call for call in CALLS if "page[after]" in call.parameters]
+every_list = pytest.mark.parametrize("call", [each for each in LISTS if not each.path_ids], ids=lambda call: call.name)
+
+
+@every_list
 async def test_a_list_holds_nothing_of_a_stranger(call: Call, own: Household, theirs: Household) -> None:
     mine, other = await own.tenant.get(call.path), await theirs.tenant.get(call.path)
 
     assert mine.data
     assert not {each["id"] for each in mine.data} & {each["id"] for each in other.data}
-    assert mine.body["meta"]["totalItems"] == len(mine.data)
+    assert "totalItems" not in mine.body["meta"] or mine.body["meta"]["totalItems"] == len(mine.data)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [each for each in LISTS if not each.path_ids and each.name not in WHOLE_TENANT],
+    ids=lambda call: call.name,
+)
+async def test_a_bound_token_sees_and_counts_what_is_its_accounts(
+    call: Call, bound: tuple[Household, Household]
+) -> None:
+    own, other = bound
+    last = call.path.rsplit("/", 1)[-1]
+    name = {
+        "internal": "internal_transfer_id",
+        "webhook-subscriptions": "subscription_id",
+        "webhook-deliveries": "delivery_id",
+    }.get(last, f"{last.removesuffix('s')}_id")
+
+    seen = await probed(call, own, call.path)
+    everything = await own.tenant.get(call.path)
+
+    assert own.ids[name] in {each["id"] for each in seen.data}
+    assert other.ids[name] not in {each["id"] for each in seen.data}
+    assert {own.ids[name], other.ids[name]} <= {each["id"] for each in everything.data}
+    if "totalItems" not in seen.body["meta"]:  # a log, or the feed
+        return
+    others = {each["id"] for each in seen.data if each["attributes"].get("accountIds") != [own.account.id]}
+    assert others == {own.ids[name]} - {own.ids[each] for each in ("client_id", "token_id", "subscription_id")}
+    assert seen.body["meta"]["totalItems"] == len(seen.data)
+    assert everything.body["meta"]["totalItems"] >= 2
+    if "filter[accountId]" in call.parameters:
+        for account, total in ((own.account, 1), (other.account, 0)):
+            told = await probed(call, own, f"{call.path}?filter[accountId]={account.id}")
+            assert told.body["meta"]["totalItems"] == total == len(told.data)
+    if "filter[status]" in call.parameters:
+        for status in {each["attributes"]["status"] for each in everything.data}:
+            told = await probed(call, own, f"{call.path}?filter[status]={status}")
+            assert told.body["meta"]["totalItems"] == len(told.data) <= 1
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.name in WHOLE_TENANT], ids=lambda call: call.name)
+async def test_what_belongs_to_the_tenant_is_forbidden_to_a_bound_token(
+    call: Call, bound: tuple[Household, Household]
+) -> None:
+    own, _ = bound
+
+    refused = await probed(call, own, call.path.format(**own.ids), sample(call, own))
+
+    assert refused.status == 403
+    assert "contas" in refused.body["message"]
+
+
+async def test_a_bound_token_asks_the_directory_for_its_account_and_not_for_the_tenant(
+    bound: tuple[Household, Household],
+) -> None:
+    own, _ = bound
+    key = {"keyType": "CPF", "keyValue": JOAO}
+
+    async def asked(**more: str) -> Answered:
+        return await own.tenant.post("/pix/keys/lookup", "pix-key-lookup", key | more, token=own.token)
+
+    assert (await asked()).status == 403
+    assert (await asked(accountId=own.account.id)).status == 200
+
+
+async def test_a_bound_token_never_gets_what_another_binding_was_answered(bound: tuple[Household, Household]) -> None:
+    own, other = bound
+    elsewhere = Binding(accounts=frozenset({UUID(other.account.id)}))
+    theirs = await own.tenant.new_token(*Permission, binding=elsewhere)
+    again = await own.tenant.new_token(*Permission, binding=Binding(accounts=frozenset({UUID(own.account.id)})))
+    code = {"type": "STATIC", "description": "a"}
+
+    async def made(account: Account, token: str, key: str) -> Answered:
+        attributes = code | {"accountId": account.id}
+        headers = {"idempotency-key": key}
+        return await own.tenant.post("/pix/qrcode", "pix-qrcode", attributes, token=token, headers=headers)
+
+    key = uuid4().hex
+    first = await made(other.account, own.tenant.token, key)
+    assert first.status == 201
+    # Neither the answer, nor a word that the key was used: not for the same question, not for one of its own.
+    assert (await made(other.account, own.token, key)).status == 404
+    mine = await made(own.account, own.token, key)
+    assert mine.status == 201
+    assert mine.id not in {first.id, (await made(other.account, theirs, key)).id}
+    repeated = await made(own.account, again, key)
+    assert repeated.response.headers["idempotency-replayed"] == "true"
+    assert repeated.response.content == mine.response.content
+
+
+async def test_a_bound_token_does_not_learn_that_an_address_is_a_neighbours_key(
+    bound: tuple[Household, Household],
+) -> None:
+    own, other = bound
+    address = f"{uuid4().hex}@empresa.example"
+    wanted = {"keyType": "EMAIL", "keyValue": address}
+    tenant = own.tenant
+    held = await tenant.post("/pix/keys", "pix-keys", wanted | {"accountId": other.account.id})
+    code = possession.code_of(UUID(held.id), tenant.world.bank.code_secret)
+    proven = await tenant.post(f"/pix/keys/{held.id}/confirm", "pix-keys", {"code": code})
+    assert proven.status in {200, 409}, proven.body  # 409: somebody typed it before us
+
+    asked = await tenant.post("/pix/keys", "pix-keys", wanted | {"accountId": own.account.id}, token=own.token)
+    unbound = await tenant.post("/pix/keys", "pix-keys", wanted | {"accountId": own.account.id})
+
+    assert (asked.status, asked.attributes["status"]) == (201, "PENDING")
+    assert unbound.status == 409
 
 
 async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Household) -> None:
@@ -450,6 +699,12 @@ async def test_a_resource_of_one_kind_is_nobodys_under_another_kind(own: Househo
         "/pix/refunds": "refund_id",
         "/pix/keys": "key_id",
         "/pix/qrcode": "qrcode_id",
+        "/transfers/internal": "internal_transfer_id",
+        "/clients": "client_id",
+        "/providers": "provider_id",
+        "/webhook-subscriptions": "subscription_id",
+        "/webhook-deliveries": "delivery_id",
+        "/events": "event_id",
     }
 
     found = {

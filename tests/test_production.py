@@ -123,6 +123,7 @@ async def test_a_bank_starts_from_nothing_and_stops_in_order(site: Site) -> None
         assert literal.status_code == 401, "the demo's words open nothing here"
         assert "lastro_http_requests_total" in (await client.get("/metrics")).text
 
+        await get_in_with_a_client(site, client, tenant)
         assert "hold" in await site.run("check", "--quiesced")
         assert "Nothing" in await site.run("reseal")
         listed = await site.run("tokens", "list", tenant)
@@ -135,6 +136,37 @@ async def test_a_bank_starts_from_nothing_and_stops_in_order(site: Site) -> None
         assert refused.status_code == 401
 
     assert all(code in {0, -signal.SIGTERM} for code in site.stop())
+
+
+async def get_in_with_a_client(site: Site, client: httpx.AsyncClient, tenant: str) -> None:
+    """An operator lets a client in, bound to this machine; it gets a token; then it is out."""
+    bounds = ("--network", "127.0.0.0/8", "--network", "::1", "--most-each", "100.00", "--most-a-day", "1000")
+    made = await site.run(
+        "clients", "create", "caixa", "--tenant", tenant, "--permission", "BAAS_ACCOUNTS_READ", *bounds
+    )
+    client_id, secret = made.split()
+    asked = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+    granted = await client.post("/oauth/token", data=asked)
+    assert granted.status_code == 200, granted.text
+    headers = {"authorization": f"Bearer {granted.json()['access_token']}"}
+    assert (await client.get(f"{API}/accounts", headers=headers)).status_code == 200
+    listed = await site.run("clients", "list", tenant)
+    assert re.search(f"{client_id}  caixa  good  BAAS_ACCOUNTS_READ  networks 127.0.0.0/8 ::1/128", listed)
+    assert secret not in listed
+    assert granted.json()["access_token"].split("_")[2] not in await site.run("tokens", "list", tenant)
+    assert "Revoked" in await site.run("clients", "revoke", client_id)
+    assert (await client.post("/oauth/token", data=asked)).status_code == 401
+    demo = {"client_id": "550e8400-e29b-41d4-a716-446655440400", "client_secret": "SEU_SEGREDO"}
+    assert (await client.post("/oauth/token", data=asked | demo)).status_code == 401
+    elsewhere = await site.run("tokens", "create", "longe", "--tenant", tenant, "--all", "--network", "203.0.113.0/24")
+    headers = {"authorization": f"Bearer {elsewhere}"}
+    assert (await client.get(f"{API}/accounts", headers=headers)).status_code == 401
+    nobodys = "550e8400-e29b-41d4-a716-446655440999"
+    assert "not found" in await site.run("tokens", "create", "x", "--tenant", nobodys, code=1)
+    assert "not found" in await site.run("tokens", "create", "x", "--tenant", tenant, "--account", nobodys, code=1)
+    for option, wrong in (("--network", "203.0.113.7/24"), ("--most-each", "ten"), ("--most-a-day", "0")):
+        said = await site.run("clients", "create", "x", "--tenant", tenant, option, wrong, code=2)
+        assert "Traceback" not in said
 
 
 async def answers(client: httpx.AsyncClient, path: str) -> bool:

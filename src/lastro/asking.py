@@ -123,6 +123,6 @@ async def attempt_of(request: StrictRequest, caller: Caller) -> Attempt | None:
     return Attempt(
         tenant_id=caller.tenant_id,
         operation=f"{scope['method']} {scope['route'].path}",
-        key=keys[0],
+        key=f"{caller.realm} {keys[0]}" if caller.realm else keys[0],  # no key holds a space
         fingerprint=await asyncio.to_thread(fingerprint, *question) if large else fingerprint(*question),
     )

@@ -1,6 +1,6 @@
 """The bank: what a service may need besides a transaction. It holds things together and decides nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.auth.tokens import TokenBook
+from lastro.auth.tokens import Mint, TokenBook
 from lastro.clock import Clock
 from lastro.database import Database
 from lastro.egress import Egress
@@ -45,6 +45,37 @@ class Signing(Protocol):
         ...
 
 
+class Answer(Protocol):
+    """What somebody else's endpoint answered."""
+
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        ...
+
+    @property
+    def retry_after(self) -> str | None:
+        """As the header says it."""
+        ...
+
+    @property
+    def milliseconds(self) -> int:
+        """How long it took."""
+        ...
+
+
+class WayOut(Protocol):
+    """Posts to endpoints that tenants name; `webhooks/outlet.py` is the one that there is."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_seconds: float) -> Answer:
+        """Post once. Raises `webhooks.outlet.Unreachable`."""
+        ...
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """What the codes that we make say of us: our city, and where (host and path) other banks find our charges.
@@ -68,6 +99,7 @@ class Bank:
     db: Database
     clock: Clock
     tokens: TokenBook
+    mint: Mint
     providers: ProviderDirectory
     doorbell: Doorbell
     key_ring: KeyRing
@@ -79,6 +111,8 @@ class Bank:
     consequences: Consequences
     publication: Publication
     egress: Egress
+    outlet: WayOut
+    loopback_endpoints: bool  # of webhooks: never in production
     code_secret: bytes = field(repr=False)
 
     def now(self) -> datetime:
@@ -92,5 +126,6 @@ class Bank:
         await self.receiving.drain()
         await self.metering.drain()
         await self.images.close()
+        await self.outlet.close()
         await self.doorbell.close()
         await self.db.close()

@@ -3,17 +3,15 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
-from pydantic import ValidationError
 
 from lastro import logs, runtime
-from lastro.auth.permissions import Permission
+from lastro.cli_access import clients, tokens
+from lastro.console import in_the_bank, the_settings
 from lastro.errors import BankError, SetupError
 from lastro.settings import Settings
 from lastro.values.bank_account import AccountType
@@ -24,15 +22,14 @@ if TYPE_CHECKING:  # each command imports what it needs, so that `lastro --help`
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 tenants = typer.Typer(no_args_is_help=True, help="Who rents the bank.")
 providers = typer.Typer(no_args_is_help=True, help="The banks behind the accounts.")
-tokens = typer.Typer(no_args_is_help=True, help="Bearer tokens of the API.")
 app.add_typer(tenants, name="tenants")
 app.add_typer(providers, name="providers")
 alerts = typer.Typer(no_args_is_help=True, help="What waits for a human.")
 app.add_typer(tokens, name="tokens")
+app.add_typer(clients, name="clients")
 app.add_typer(alerts, name="alerts")
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-Result = TypeVar("Result")
 
 
 def main() -> None:
@@ -41,14 +38,6 @@ def main() -> None:
         app()
     except (BankError, SetupError) as error:
         sys.exit(f"lastro: {error}")
-
-
-def _settings() -> Settings:
-    try:
-        return Settings()  # the environment fills it
-    except ValidationError as error:
-        lines = [f"  LASTRO_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
-        sys.exit("lastro: the settings are not complete\n" + "\n".join(lines))
 
 
 @app.command()
@@ -75,7 +64,7 @@ def serve(processes: Annotated[int, typer.Option(min=1, max=64, help="Server pro
 
     from lastro.serving import OPTIONS
 
-    settings = _settings()
+    settings = the_settings()
     logs.configure(settings.log_level)
     if processes > 1:
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="lastro-metrics-"))
@@ -94,7 +83,7 @@ def worker() -> None:
     """Keeps promises: settles payments and refunds, opens accounts, registers keys. Run as many as you like."""
     from prometheus_client import start_http_server
 
-    settings = _settings()
+    settings = the_settings()
     logs.configure(settings.log_level)
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, settings.host)
@@ -127,7 +116,7 @@ def simulator() -> None:
     from lastro.simulator.app import standalone
     from lastro.simulator.network import SimulatorSettings, authority_of
 
-    settings = _settings()
+    settings = the_settings()
     logs.configure(settings.log_level)
     if settings.simulator_database_url is None or settings.simulator_deliver_to is None:
         sys.exit("lastro: set LASTRO_SIMULATOR_DATABASE_URL and LASTRO_SIMULATOR_DELIVER_TO")
@@ -145,7 +134,7 @@ def migrate() -> None:
     """Bring the database to this version's schema, with LASTRO_MIGRATION_DATABASE_URL if that is set."""
     from lastro.migrations import upgrade
 
-    settings = _settings()
+    settings = the_settings()
     upgrade(settings.migration_database_url or settings.database_url)
     typer.echo("The schema is current.")
 
@@ -155,7 +144,7 @@ def create_tenant(name: str, tax_id: Annotated[str, typer.Option(help="The tenan
     """Let a company in; prints its id."""
     from lastro.tenants import service
 
-    typer.echo(_in_the_bank(lambda house: service.create_tenant(house.bank, name, tax_id)))
+    typer.echo(in_the_bank(lambda house: service.create_tenant(house.bank, name, tax_id)))
 
 
 @providers.command("add")
@@ -175,7 +164,7 @@ def add_provider(
     from lastro.tenants import service
 
     typer.echo(
-        _in_the_bank(
+        in_the_bank(
             lambda house: service.add_provider(
                 house.bank,
                 tenant_id=tenant,
@@ -207,7 +196,7 @@ def list_tenants() -> None:
         ]
         return "\n".join(lines) or "No tenants."
 
-    typer.echo(_in_the_bank(read))
+    typer.echo(in_the_bank(read))
 
 
 @alerts.command("list")
@@ -223,7 +212,7 @@ def list_alerts() -> None:
         ]
         return "\n".join(lines) or "No alerts."
 
-    typer.echo(_in_the_bank(read))
+    typer.echo(in_the_bank(read))
 
 
 @alerts.command("resolve")
@@ -236,69 +225,7 @@ def resolve_alert(alert_id: int) -> None:
             await service.resolve(tx, alert_id)
         return "Resolved."
 
-    typer.echo(_in_the_bank(end))
-
-
-@tokens.command("create")
-def create_token(
-    name: str,
-    tenant: Annotated[UUID, typer.Option(help="Whose token it is.")],
-    permission: Annotated[list[Permission] | None, typer.Option(help="Repeat; none means none.")] = None,
-    *,
-    all_permissions: Annotated[bool, typer.Option("--all", help="Every permission of this version.")] = False,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until it expires.")] = 90,
-    never_expires: Annotated[bool, typer.Option(help="No expiry: revoke it yourself.")] = False,
-) -> None:
-    """Make a token; its text is shown this once."""
-    from lastro.auth import service
-
-    async def make(house: "House") -> str:
-        settings = _settings()
-        async with house.bank.db.transaction() as tx:
-            token = await service.create(
-                tx,
-                tenant_id=tenant,
-                name=name,
-                permissions=list(Permission) if all_permissions else permission or [],
-                expires_at=None if never_expires else datetime.now(UTC) + timedelta(days=days),
-                environment=settings.environment,
-                pepper=settings.token_pepper.get_secret_value().encode(),
-                now=datetime.now(UTC),
-            )
-        return token.text
-
-    typer.echo(_in_the_bank(make))
-
-
-@tokens.command("list")
-def list_tokens(tenant: UUID) -> None:
-    """A tenant's tokens, without their secrets."""
-    from lastro.auth import service
-
-    async def read(house: "House") -> str:
-        async with house.bank.db.transaction() as tx:
-            rows = await service.search(tx, tenant)
-        lines = [
-            f"{row.id}  {row.name}  expires {row.expires_at or 'never'}  "
-            f"{f'revoked {row.revoked_at}' if row.revoked_at else 'good'}  {' '.join(row.permissions)}"
-            for row in rows
-        ]
-        return "\n".join(lines) or "No tokens."
-
-    typer.echo(_in_the_bank(read))
-
-
-@tokens.command("revoke")
-def revoke_token(token_id: str) -> None:
-    """End a token, everywhere, within a second."""
-    from lastro.auth import service
-
-    async def end(house: "House") -> str:
-        async with house.bank.db.transaction() as tx:
-            await service.revoke(tx, token_id, now=datetime.now(UTC))
-        return "Revoked."
-
-    typer.echo(_in_the_bank(end))
+    typer.echo(in_the_bank(end))
 
 
 @app.command()
@@ -310,7 +237,7 @@ def check(
 
     from lastro.checker.run import check_books
 
-    settings = _settings()
+    settings = the_settings()
     try:
         report = asyncio.run(
             check_books(settings.database_url, simulator_url=settings.simulator_database_url, quiesced=quiesced)
@@ -325,10 +252,19 @@ def check(
 @app.command()
 def reseal() -> None:
     """Put under the newest of LASTRO_ENCRYPTION_KEYS whatever an older one sealed."""
-    from lastro.kyc import resealing
+    from lastro.kyc import resealing as kyc
+    from lastro.tenants.providers import resealing as providers
+    from lastro.webhooks import resealing as webhooks
 
-    done = _in_the_bank(lambda house: resealing.reseal(house.bank))
-    typer.echo(f"Resealed {done} images." if done else "Nothing was sealed under an older key.")
+    async def work(house: "House") -> dict[str, int]:
+        return {
+            "images": await kyc.reseal(house.bank),
+            "credentials of providers": await providers.reseal(house.bank),
+            "secrets of webhooks": await webhooks.reseal(house.bank),
+        }
+
+    resealed = [f"{count} {what}" for what, count in in_the_bank(work).items() if count]
+    typer.echo(f"Resealed {', '.join(resealed)}." if resealed else "Nothing was sealed under an older key.")
 
 
 @app.command()
@@ -336,26 +272,8 @@ def doctor() -> None:
     """Say what is wrong with a setup, and what would mend it."""
     from lastro.doctor import examine
 
-    findings = asyncio.run(examine(_settings()))
+    findings = asyncio.run(examine(the_settings()))
     for finding in findings:
         typer.echo(finding.line())
     if any(not finding.good for finding in findings):
         raise typer.Exit(1)
-
-
-def _in_the_bank(work: Callable[["House"], Awaitable[Result]]) -> Result:
-    """Run one piece of work with a bank around it."""
-    settings = _settings()
-    logs.configure(settings.log_level)
-
-    async def run() -> Result:
-        from lastro.wiring import build
-
-        house = build(settings)
-        try:
-            await house.open()
-            return await work(house)
-        finally:
-            await house.close()
-
-    return asyncio.run(run())

@@ -9,13 +9,16 @@ import httpx
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lastro.access import clients
+from lastro.access.order import Wish
 from lastro.accounts import service as accounts
 from lastro.accounts.models import Account, AccountNumber
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
-from lastro.auth.models import ApiToken
+from lastro.auth.binding import UNBOUND, Rights
+from lastro.auth.models import ApiClient, ApiToken
 from lastro.auth.permissions import EVERYTHING
-from lastro.auth.tokens import seal
+from lastro.auth.tokens import seal, seal_secret
 from lastro.bank import Bank
 from lastro.errors import ProviderUnavailable
 from lastro.keyring import KeyRing
@@ -32,10 +35,10 @@ from lastro.pix.keys.models import PixKeyRow
 from lastro.pix.keys.states import KeyStage
 from lastro.pix.transfers import service as transfers
 from lastro.pix.transfers.models import PixTransfer
+from lastro.providers.directory import NETWORK
 from lastro.providers.models import ProviderRow
 from lastro.providers.protocol import Party, PixReceived
 from lastro.tenants.models import Tenant
-from lastro.tenants.service import NETWORK
 from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
@@ -51,6 +54,8 @@ OTHER_PROVIDER = UUID("550e8400-e29b-41d4-a716-446655440002")
 ACCOUNT = UUID("550e8400-e29b-41d4-a716-446655440100")
 TOKEN = "SEU_TOKEN"  # noqa: S105 - a public word, accepted by `lastro dev` alone
 OTHER_TOKEN = "OUTRO_TOKEN"  # noqa: S105
+CLIENT = UUID("550e8400-e29b-41d4-a716-446655440400")
+CLIENT_SECRET = "SEU_SEGREDO"  # noqa: S105 - like the tokens
 ISPB = "00000000"
 HOLDER = "Empresa ABC Ltda"
 HOLDER_DOCUMENT = TaxId.parse("73.592.014/0001-15")
@@ -101,6 +106,10 @@ async def seed(bank: Bank, pepper: bytes, simulator_url: str) -> None:
     async with bank.db.transaction() as tx:
         if await tx.get(Tenant, TENANT) is None:
             await _write_rows(tx, pepper, now)
+        if await tx.get(ApiClient, CLIENT) is None:
+            wish = Wish("demo", Rights(frozenset({EVERYTHING}), UNBOUND))
+            secret = seal_secret(CLIENT, CLIENT_SECRET, pepper)
+            await clients.keep(tx, CLIENT, TENANT, wish, secret, created_by=None, now=now)
         await _write_keys(tx, now)
         if await tx.get(KycFile, ACCOUNT) is None:
             await _write_kyc(tx, papers, now)
@@ -136,9 +145,11 @@ async def _write_rows(tx: AsyncSession, pepper: bytes, now: datetime) -> None:
                 code="001",
                 ispb=ISPB,
                 adapter=NETWORK,
+                house=ISPB,
                 account_types=list(AccountType),
                 strict_documents=False,
                 created_at=now,
+                updated_at=now,
             )
         )
     await tx.flush()

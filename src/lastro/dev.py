@@ -204,7 +204,7 @@ async def household(settings: Settings) -> AsyncIterator[Household]:
         customer_tokens=(demo.TOKEN, demo.OTHER_TOKEN),
     )
     simulator = Simulator(network, clock)
-    house = build(settings, clock=clock, literal_tokens=True)
+    house = build(settings, clock=clock, literal_tokens=True, loopback_endpoints=True)
     await simulator.start()
     await seed_demo(simulator.book)
     await house.open()
@@ -252,6 +252,7 @@ Lastro is ready ({seconds:.1f} s).
   docs        {base}/docs
   simulator   {base}{MOUNTED_AT}/book
   token       {demo.TOKEN}
+  client      {demo.CLIENT} with the secret {demo.CLIENT_SECRET}, for {base}/oauth/token
 
 Send a first Pix:
 

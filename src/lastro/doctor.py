@@ -256,18 +256,27 @@ async def _promises(connection: AsyncConnection) -> Finding:
     return Finding(True, f"promises are kept in time ({facts['due']} due)")
 
 
+_KEYS_IN_USE = """
+SELECT array_agg(DISTINCT key_id) AS used
+  FROM (SELECT key_id FROM kyc_images
+         UNION SELECT credentials_key_id FROM providers WHERE credentials_key_id IS NOT NULL
+         UNION SELECT key_id FROM webhook_secrets
+         UNION SELECT custom_headers_key_id FROM webhook_subscriptions WHERE custom_headers IS NOT NULL) AS sealed
+"""
+
+
 async def _keys(connection: AsyncConnection, settings: Settings) -> Finding:
     """Whether everything that lies sealed opens with the keys at hand, and whether a key could be retired."""
     ring = KeyRing.parse(settings.encryption_keys.get_secret_value())
-    facts = await _row(connection, "SELECT array_agg(DISTINCT key_id) AS used FROM kyc_images")
+    facts = await _row(connection, _KEYS_IN_USE)
     used = set(facts["used"] or ())
     if used - ring.names:
         return Finding(
             False,
-            f"documents are sealed under keys that are missing: {', '.join(sorted(used - ring.names))}",
-            "add them to LASTRO_ENCRYPTION_KEYS, behind the first; without them these documents are lost",
+            f"documents or secrets are sealed under keys that are missing: {', '.join(sorted(used - ring.names))}",
+            "add them to LASTRO_ENCRYPTION_KEYS, behind the first; without them what they sealed is lost",
         )
-    return Finding(True, f"every document opens ({len(used)} keys in use)")
+    return Finding(True, f"whatever is sealed opens ({len(used)} keys in use)")
 
 
 async def _tenants(connection: AsyncConnection) -> list[Finding]:

@@ -23,11 +23,12 @@ from lastro.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from lastro.jsonapi.errors import JSON, JSON_API, STATUS, body_of, headers_of, wants_json_api
+from lastro.jsonapi.errors import JSON, JSON_API, OAUTH, STATUS, body_of, headers_of, wants_json_api
 from lastro.logs import logger
 from lastro.values.text import Text
 
 LARGEST_BODY = 65_536
+LARGEST_OAUTH_BODY = 8_192
 LARGEST_KYC_BODY = 24 * 1024 * 1024
 MOST_LARGE_BODIES = 8
 LARGEST_HEADERS = 16_384
@@ -41,7 +42,7 @@ _LOG = logger("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,20}")
 _KYC = re.compile(r"/baas/api/v1/accounts/[0-9A-Fa-f-]{36}/kyc")
-_WORK = ("/baas/", "/network/")  # each has its own places: no client keeps out what the network brings
+_WORK = ("/baas/", "/network/", OAUTH)  # each has its own places: no client keeps out what the network brings
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -83,7 +84,9 @@ class Allowance:
 
 
 def allowance_of(scope: Scope) -> Allowance:
-    """Documents are pictures, and come to one place; everything else is small."""
+    """Documents are pictures, and come to one place; everything else is small, and a client's credentials smaller."""
+    if scope["path"].startswith(OAUTH):
+        return Allowance(LARGEST_OAUTH_BODY, BODY_SECONDS, ANSWER_SECONDS)
     if scope["method"] == "POST" and _KYC.fullmatch(scope["path"]):
         return Allowance(LARGEST_KYC_BODY, KYC_SECONDS, KYC_SECONDS)
     return Allowance(LARGEST_BODY, BODY_SECONDS, ANSWER_SECONDS)
@@ -118,7 +121,7 @@ class Gate:
                 async with deadline:
                     passage.scope["state"]["body"] = body = await _read(passage.headers, receive, allowance, slot)
                     passage.is_read = True
-                    deadline.reschedule(asyncio.get_running_loop().time() + allowance.answer_seconds)
+                    passage.begin_answering(deadline, allowance.answer_seconds)
                     await self._answer(passage, _replay(body, receive))
             except TimeoutError:
                 if not deadline.expired():  # the application's own: a bug like any other
@@ -178,6 +181,8 @@ class _Passage:
         self._send = send
         self._started_at = time.perf_counter()
         self._answered = False
+        self._deadline: asyncio.Timeout | None = None
+        self._seconds = 0.0
         scope.setdefault("state", {})["request_id"] = self.request_id
 
     def said(self, header: bytes) -> str:
@@ -185,19 +190,30 @@ class _Passage:
         value: bytes = self.headers.get(header, b"")
         return value.decode("latin-1")
 
+    def begin_answering(self, deadline: asyncio.Timeout, seconds: float) -> None:
+        """From now on it is the answer that has a deadline; each of its parts, when it has many."""
+        self._deadline, self._seconds = deadline, seconds
+        self._extend()
+
+    def _extend(self) -> None:
+        if self._deadline is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
     async def send(self, message: Message) -> None:
-        """Pass an answer on, with the headers that every answer carries."""
+        """Pass an answer on, with the headers that every answer carries. Who takes a part in time may have the next."""
         if message["type"] == "http.response.start":
             self._answered = True
             self.status = message["status"]
             message = {**message, "headers": self._with_ours(message["headers"])}
         await self._send(message)
+        if message.get("more_body", False):
+            self._extend()
 
     def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         theirs = dict(headers)
         all_headers = [(name, value) for name, value in headers if name != b"content-type"]
         media_type = theirs.get(b"content-type")
-        if media_type == _JSON:
+        if media_type == _JSON and not self.scope["path"].startswith(OAUTH):
             media_type = _JSON_API if wants_json_api(self.said(b"accept")) else _JSON
             all_headers.append(_VARY)
         if media_type is not None:
@@ -210,13 +226,15 @@ class _Passage:
         """Answer with an error, unless an answer is under way."""
         if self._answered:
             return
+        path = self.scope["path"]
         body = body_of(
             error,
+            path=path,
             accept=self.said(b"accept"),
             accept_language=self.said(b"accept-language"),
             request_id=self.request_id,
         )
-        headers = {"content-type": JSON, "content-length": str(len(body)), **headers_of(error)}
+        headers = {"content-type": JSON, "content-length": str(len(body)), **headers_of(error, path=path)}
         if not self.is_read and not isinstance(error, UnsupportedMediaType):  # the rest of the body may never come
             headers["connection"] = "close"
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]

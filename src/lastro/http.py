@@ -43,7 +43,7 @@ class LeanRoute(APIRoute):
     async def _answer(self, request: StrictRequest) -> Response:
         bank, places, caller = bank_of(request), self._places, None
         if self.permission is not None:
-            caller = await bank.tokens.caller_of(request.headers.getlist("authorization"))
+            caller = await bank.tokens.caller_of(request.headers.getlist("authorization"), request.scope)
             caller.demand(self.permission)
         await self._take_in(request)
         arguments = self._validated(request)
@@ -148,13 +148,15 @@ def _written(document: BaseModel | None, status: int, response: Response | None)
 
 def refuse(request: Request, error: BankError) -> Response:
     """An error as a response, in the client's language."""
+    path = request.scope["path"]
     body = body_of(
         error,
+        path=path,
         accept=request.headers.get("accept", ""),
         accept_language=request.headers.get("accept-language", ""),
         request_id=request.scope["state"].get("request_id"),
     )
-    return Response(body, status_code=STATUS[error.code], media_type=JSON, headers=headers_of(error))
+    return Response(body, status_code=STATUS[error.code], media_type=JSON, headers=headers_of(error, path=path))
 
 
 def respond(answer: Answer) -> Response:

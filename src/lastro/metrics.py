@@ -23,6 +23,17 @@ TALLY_PENDING = Gauge(
     "lastro_tally_pending_changes", "Changes of totals that are not rolled up yet.", multiprocess_mode="max"
 )
 
+BREAKER_OPENED = Counter(
+    "lastro_provider_breaker_openings_total", "Times that a provider stopped being asked, by the part of it.", ["part"]
+)
+UNTOLD = Gauge("lastro_events_untold", "Events that have no place in the feed yet.", multiprocess_mode="max")
+ATTEMPTS = Counter("lastro_webhook_attempts_total", "Posts to endpoints of tenants.", ["outcome"])
+DUE = Gauge(
+    "lastro_webhook_due_seconds",
+    "Age of the oldest delivery that is due and whose endpoint is not resting; 0 when none is.",
+    multiprocess_mode="max",
+)
+
 LOOKUPS = Counter("lastro_dict_questions_total", "Questions to the key directory.", ["purpose", "outcome"])
 LOOKUPS_REFUSED = Counter(
     "lastro_dict_refusals_total",

@@ -51,7 +51,7 @@ OPTIONS: dict[str, Any] = {
     "log_config": None,  # structlog writes the lines
     "access_log": False,
     "server_header": False,
-    "proxy_headers": False,  # nobody here asks who the client's proxy says that it is
+    "proxy_headers": False,  # whom to believe of a client's address is ours to say: see auth/origin.py
     "timeout_graceful_shutdown": 15,
     # A process that is starting on a busy machine, and imports, is not dead: killed after uvicorn's five seconds, it
     # would begin again, and again.

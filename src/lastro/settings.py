@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lastro.keyring import KeyRing
 from lastro.values.brcode import LONGEST_CITY, fold
+from lastro.values.network import parse_network
 
 
 def _for_asyncpg(url: str) -> str:
@@ -33,9 +34,22 @@ def _location(text: str) -> str:
     return text
 
 
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[a-z0-9.-]+(:[1-9][0-9]{0,4})?", text):
+        raise ValueError("must look like https://api.example.com, without a path")
+    return text
+
+
 def _city(text: str) -> str:
     if not fold(text, LONGEST_CITY):
         raise ValueError("must be the name of a city")
+    return text
+
+
+def _networks(text: str) -> str:
+    for each in text.split(","):
+        if each.strip():
+            parse_network(each.strip())
     return text
 
 
@@ -52,7 +66,9 @@ def _a_ring(keys: SecretStr) -> SecretStr:
 PostgresUrl = Annotated[str, AfterValidator(_for_asyncpg)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 PixLocation = Annotated[str, AfterValidator(_location)]
+Origin = Annotated[str, AfterValidator(_origin)]
 City = Annotated[str, AfterValidator(_city)]
+Networks = Annotated[str, AfterValidator(_networks)]
 Keys = Annotated[SecretStr, AfterValidator(_a_ring)]
 
 
@@ -66,14 +82,20 @@ class Settings(BaseSettings):
         default=None, description="The owner's login, for `lastro migrate`; by default the bank's own."
     )
     token_pepper: Secret = Field(description="Key of the HMAC under which tokens are stored.")
-    encryption_keys: Keys = Field(description="Under which customers' documents lie in the database; the first seals.")
+    encryption_keys: Keys = Field(description="Under which documents and credentials lie sealed; the first seals.")
     environment: Literal["live", "test"] = Field(default="live", description="The word inside every token.")
     network_url: str = Field(description="Where the gateway to DICT and SPI answers (docs/network.md).")
     network_secret: Secret = Field(description="Shared with the gateway, both ways.")
+    openpix_url: Annotated[Origin | None, BeforeValidator(_or_none)] = Field(
+        default=None, description="Where OpenPix's API answers, such as https://api.woovi.com; not used by default."
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     metrics_port: int | None = Field(
         default=None, ge=1, le=65535, description="Port where `lastro worker` serves /metrics; nowhere by default."
+    )
+    trusted_proxies: Networks = Field(
+        default="", description="Networks, with commas, of proxies whose X-Forwarded-For is believed."
     )
     dict_category: Literal["A", "B", "C", "D", "E", "F", "G", "H"] = Field(
         default="B", description="The participant's category at the Central Bank, which says how much it may ask DICT."

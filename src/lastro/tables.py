@@ -3,6 +3,7 @@
 from lastro import idempotency
 from lastro.accounts import models as accounts
 from lastro.auth import models as auth
+from lastro.auth import spending
 from lastro.database import Base
 from lastro.kyc import models as kyc
 from lastro.ledger import book
@@ -17,12 +18,14 @@ from lastro.pix.transfers import models as transfers
 from lastro.providers import models as providers
 from lastro.tally import models as tally
 from lastro.tenants import models as tenants
+from lastro.transfers import models as internal_transfers
 from lastro.webhooks import models as webhooks
 
 MODULES = (
     idempotency,
     accounts,
     auth,
+    spending,
     kyc,
     book,
     outbox,
@@ -36,6 +39,7 @@ MODULES = (
     providers,
     tally,
     tenants,
+    internal_transfers,
     webhooks,
 )
 

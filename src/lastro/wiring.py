@@ -13,7 +13,8 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
-from lastro.auth.tokens import TokenBook
+from lastro.auth.origin import Proxies
+from lastro.auth.tokens import Mint, TokenBook
 from lastro.bank import Bank, Consequences, Publication
 from lastro.clock import Clock
 from lastro.database import Database
@@ -33,12 +34,11 @@ from lastro.pix.payments.preparation import prepare
 from lastro.pix.qrcodes.signer import Signer
 from lastro.pix.transfers import acceptance as receiving
 from lastro.pooling import SmallPools
-from lastro.providers.directory import ProviderDirectory
-from lastro.providers.network_http import NetworkHttp
-from lastro.providers.protocol import Provider
+from lastro.providers import network_http, openpix_http
+from lastro.providers.directory import NETWORK, OPENPIX, Adapter, ProviderDirectory
 from lastro.settings import Settings
-from lastro.tenants.service import NETWORK
 from lastro.till import Till
+from lastro.webhooks.outlet import Outlet
 
 SYNCHRONISE_SECONDS = 30.0
 
@@ -84,27 +84,32 @@ def build(
     *,
     clock: Clock | None = None,
     literal_tokens: bool = False,
-    adapters: Mapping[str, Provider] | None = None,
+    loopback_endpoints: bool = False,
+    adapters: Mapping[str, Adapter] | None = None,
 ) -> House:
-    """Put the bank together; nothing is connected yet. `literal_tokens` is for `lastro dev` alone."""
+    """Put the bank together; nothing is connected yet.
+
+    `literal_tokens` and `loopback_endpoints` (webhooks to this very machine) are for `lastro dev` alone.
+    """
     db = Database(settings.database_url, pool_size=settings.pool_size)
     client = httpx.AsyncClient(
         transport=SmallPools(),
         follow_redirects=False,
         trust_env=False,
     )
-    network = NetworkHttp(client, base_url=settings.network_url, secret=settings.network_secret.get_secret_value())
     pepper = settings.token_pepper.get_secret_value().encode()
+    key_ring = KeyRing.parse(settings.encryption_keys.get_secret_value())
     participant = PARTICIPANTS[settings.dict_category]
     reservations = Reservations(participant)
     metered = functools.partial(metering.carry_out, participant=participant, reserved=reservations.tokens)
     bank = Bank(
         db=db,
         clock=clock or Clock(),
-        tokens=TokenBook(db, pepper, literal=literal_tokens),
-        providers=ProviderDirectory(db, {NETWORK: network, **(adapters or {})}),
+        tokens=TokenBook(db, pepper, literal=literal_tokens, proxies=Proxies.parse(settings.trusted_proxies)),
+        mint=Mint(settings.environment, pepper, literal=literal_tokens),
+        providers=ProviderDirectory(db, {**_adapters(settings, client), **(adapters or {})}, key_ring),
         doorbell=Doorbell(db),
-        key_ring=KeyRing.parse(settings.encryption_keys.get_secret_value()),
+        key_ring=key_ring,
         images=Isolated(Path(limited.__file__)),
         preparing=_till("preparing", lambda asked, _: prepare(db, asked, reservations), _identity),
         sending=_till("sending", lambda ready, again: sending.accept(db, ready, again=again), _identity),
@@ -113,9 +118,20 @@ def build(
         consequences=Consequences(renamed=kyc.renamed, closed=keys.close_account),
         code_secret=hmac.digest(pepper, b"codes that prove the possession of a Pix key", "sha256"),
         publication=_publication(settings),
+        outlet=Outlet(loopback=loopback_endpoints, own=_own_hosts(settings)),
+        loopback_endpoints=loopback_endpoints,
         egress=Egress([host for host in settings.pix_hosts.split(",") if host.strip()]),
     )
     return House(bank, client)
+
+
+def _adapters(settings: Settings, client: httpx.AsyncClient) -> Mapping[str, Adapter]:
+    """Every way to speak to a provider that Lastro has, by the name in the provider's row."""
+    secret = settings.network_secret.get_secret_value()
+    adapters = {NETWORK: network_http.adapter(client, base_url=settings.network_url, secret=secret)}
+    if settings.openpix_url is not None:
+        adapters[OPENPIX] = openpix_http.adapter(client, base_url=settings.openpix_url)
+    return adapters
 
 
 def _publication(settings: Settings) -> Publication:
@@ -127,6 +143,12 @@ def _publication(settings: Settings) -> Publication:
         city=settings.merchant_city,
         signer=Signer.load(settings.qr_certificate) if settings.qr_certificate is not None else None,
     )
+
+
+def _own_hosts(settings: Settings) -> set[str]:
+    """What the world knows us by; no webhook of a tenant goes there."""
+    location = settings.pix_location or ""
+    return {location.partition("/")[0].partition(":")[0]} if location and "://" not in location else set()
 
 
 def _till(name: str, carry_out: Flush, twin_of: Callable[[Any], Any]) -> Till[Any, Any]:

@@ -8,6 +8,7 @@ from itertools import groupby
 import asyncpg
 
 from lastro import metrics
+from lastro.access import grants
 from lastro.accounts import opening
 from lastro.accounts.service import OPEN
 from lastro.bank import Bank
@@ -22,9 +23,12 @@ from lastro.pix.keys import registration
 from lastro.pix.keys.crossing import PROVE, REGISTER, REMOVE
 from lastro.pix.payments import settlement
 from lastro.pix.payments.acceptance import SETTLE
+from lastro.pix.qrcodes import expiring
 from lastro.pix.refunds import settlement as refunding
 from lastro.pix.refunds.service import SETTLE as REFUND
 from lastro.tally import totals
+from lastro.webhooks import courier, telling
+from lastro.webhooks.courier import Courier
 
 Handler = Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]
 """Keeps what it can and says which promises must wait; raises when nothing is known of those that it did not keep."""
@@ -44,6 +48,9 @@ HANDLERS: Mapping[str, Handler] = {
 BATCHES = 8
 POLL_SECONDS = 0.1
 LOOK_BACK_SECONDS = 5.0
+FORGET_SECONDS = 300.0
+EXPIRE_SECONDS = 2.0
+LAST_POSTS_SECONDS = 5.0
 FOLD_SECONDS = 5.0  # what was PROCESSING and is COMPLETED meanwhile costs one cell, not three
 
 _LOG = logger("worker")
@@ -57,6 +64,7 @@ class Worker:
         self._url = database_url
         self._ear: Ear | None = None
         self._low_water = LowWater()
+        self._courier = Courier(bank)
         self._stopping = asyncio.Event()
 
     @property
@@ -76,6 +84,7 @@ class Worker:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable) as error:
                 _LOG.warning("database away", error=type(error).__name__)
                 await self._rest(1.0)
+        await self._courier.settle(LAST_POSTS_SECONDS)
 
     async def _work(self) -> None:
         self._ear = ear = await Ear.open(self._url, WORKERS)
@@ -87,6 +96,11 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._look_back(ear))
                 tasks.create_task(self._fold(ear))
+                tasks.create_task(self._expire(ear))
+                tasks.create_task(self._tell(ear))
+                tasks.create_task(self._bring(ear))
+                tasks.create_task(self._tidy(ear))
+                tasks.create_task(self._forget(ear))
                 tasks.create_task(self._keep_claiming(ear, tasks))
         except* Unavailable as group:
             raise group.exceptions[0] from group
@@ -176,6 +190,56 @@ class Worker:
             metrics.TALLY_PENDING.set(pending)
             if not done or pending < totals.FOLDED_AT_ONCE:
                 await self._rest(FOLD_SECONDS)
+
+    async def _forget(self, ear: Ear) -> None:
+        """Forget the tokens of clients that are over since yesterday."""
+        while ear.alive and not self._stopping.is_set():
+            if await self._harmless(self._forget_some) < grants.FORGOTTEN_AT_ONCE:
+                await self._rest(FORGET_SECONDS)
+
+    async def _forget_some(self) -> int:
+        async with self._bank.db.transaction() as tx:
+            return await grants.forget_spent(tx)
+
+    async def _expire(self, ear: Ear) -> None:
+        """Tell which charges nobody paid in time, a bounded number at a time; several workers share them."""
+        while ear.alive and not self._stopping.is_set():
+            if await self._harmless(self._expire_some) < expiring.AT_ONCE:
+                await self._rest(EXPIRE_SECONDS)
+
+    async def _expire_some(self) -> int:
+        async with self._bank.db.transaction() as tx:
+            return await expiring.expire(tx, now=self._bank.now())
+
+    async def _tell(self, ear: Ear) -> None:
+        """Give events their places, and write down who is to be told; one worker at it is enough."""
+        while ear.alive and not self._stopping.is_set():
+            told = await self._harmless(self._courier.tell)
+            if told < telling.EVENTS_AT_ONCE // 2:
+                await self._rest(courier.TELL_SECONDS)
+
+    async def _bring(self, ear: Ear) -> None:
+        """Post what is due to the endpoints of tenants."""
+        while ear.alive and not self._stopping.is_set():
+            if await self._harmless(self._courier.round):
+                await self._rest(courier.PACE_SECONDS)
+            else:
+                await self._courier.wait(courier.POLL_SECONDS)
+
+    async def _tidy(self, ear: Ear) -> None:
+        """End deliveries that are over, and measure how late we are."""
+        while ear.alive and not self._stopping.is_set():
+            await self._harmless(self._courier.tidy)
+            await self._rest(courier.TIDY_SECONDS)
+
+    async def _harmless(self, work: Callable[[], Awaitable[int]]) -> int:
+        """Whatever goes wrong with these, no payment may wait for that. Says how much was done."""
+        try:
+            return await work()
+        except Exception as error:  # noqa: BLE001 - as above
+            _LOG.warning("must wait", what=work.__name__, error=type(error).__name__)
+            await self._rest(1.0)
+            return 0
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -195,7 +195,7 @@ async def test_everything_that_is_missing_is_named_at_once(applicant: Tenant) ->
     refused = await applicant.post("/accounts", "accounts", {})
 
     assert refused.status == 400
-    names = ("providerId", "holderName", "holderDocument", "holderDocumentType")
+    names = ("holderName", "holderDocument", "holderDocumentType")
     assert set(refused.pointers) == {f"/data/attributes/{name}" for name in names}
     assert set(names) <= set(refused.body["details"])
 
@@ -346,7 +346,7 @@ async def test_and_one_at_each_provider_of_the_tenant(world: World, tenant: Tena
         world.bank,
         tenant_id=tenant.id,
         name="Banco Segundo",
-        code="001",
+        code="002",
         ispb="00000000",
         account_types=[AccountType.CHECKING],
         strict_documents=True,

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from build import a_cnpj
+from build import a_cnpj, reached
 from conftest import Urls, settings_for
 from lastro.accounts import service
 from lastro.accounts.models import Account
@@ -43,7 +43,9 @@ def office() -> Office:
 
 @pytest.fixture
 async def shop(urls: Urls, office: Office) -> AsyncIterator[Shop]:
-    house = build(settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9), adapters={"network": office})
+    house = build(
+        settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9), adapters={"network": reached(office)}
+    )
     await house.open()
     async with house.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))

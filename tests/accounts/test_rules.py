@@ -1,5 +1,6 @@
 """Facts in, a refusal or nothing out: no database, no network."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -8,11 +9,14 @@ from lastro.accounts import rules
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
 from lastro.errors import BankError, Conflict, Unprocessable, Validation
+from lastro.providers.features import Feature
+from lastro.providers.offer import Offer
+from lastro.providers.states import ProviderStatus
 from lastro.values.bank_account import AccountType
 from lastro.values.tax_id import TaxId
 
 GOOD, BAD = TaxId.parse("11222333000181"), TaxId.parse("12345678000190")
-EVERY_TYPE = frozenset(AccountType)
+EVERYTHING = Offer(ProviderStatus.ACTIVE, frozenset(Feature), frozenset(AccountType))
 
 
 def application(document: TaxId = GOOD, kind: AccountType = AccountType.CHECKING) -> Application:
@@ -27,31 +31,55 @@ def pointers(refusal: BankError | None) -> list[str | None]:
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("kind", AccountType)
 def test_what_the_provider_offers_may_open(kind: AccountType, strict: bool) -> None:
-    assert rules.may_open(application(kind=kind), types=EVERY_TYPE, strict=strict) is None
+    assert rules.may_open(application(kind=kind), EVERYTHING, strict=strict) is None
+
+
+def test_where_customers_were_reviewed_before_no_desk_is_needed() -> None:
+    offer = replace(EVERYTHING, features=EVERYTHING.features - {Feature.KYC}, reviewed_elsewhere=True)
+
+    assert rules.may_open(application(), offer, strict=False) is None
 
 
 def test_a_type_that_the_provider_lacks_may_not() -> None:
-    refusal = rules.may_open(
-        application(kind=AccountType.SAVINGS), types=EVERY_TYPE - {AccountType.SAVINGS}, strict=False
-    )
+    offer = replace(EVERYTHING, account_types=EVERYTHING.account_types - {AccountType.SAVINGS})
+
+    refusal = rules.may_open(application(kind=AccountType.SAVINGS), offer, strict=False)
 
     assert isinstance(refusal, Unprocessable)
     assert pointers(refusal) == ["/data/attributes/type"]
 
 
+@pytest.mark.parametrize(
+    "offer",
+    [
+        replace(EVERYTHING, status=ProviderStatus.INACTIVE),
+        replace(EVERYTHING, status=ProviderStatus.SUSPENDED),
+        replace(EVERYTHING, features=EVERYTHING.features - {Feature.ACCOUNTS}),
+        replace(EVERYTHING, features=EVERYTHING.features - {Feature.KYC}),  # nobody would ever approve the holder
+    ],
+)
+def test_a_provider_that_opens_nothing_is_the_flaw(offer: Offer) -> None:
+    refusal = rules.may_open(application(), offer, strict=False)
+
+    assert isinstance(refusal, Unprocessable)
+    assert pointers(refusal) == ["/data/attributes/providerId"]
+
+
 def test_a_strict_provider_counts_the_check_digits() -> None:
-    refusal = rules.may_open(application(BAD), types=EVERY_TYPE, strict=True)
+    refusal = rules.may_open(application(BAD), EVERYTHING, strict=True)
 
     assert isinstance(refusal, Validation)
     assert pointers(refusal) == ["/data/attributes/holderDocument"]
 
 
 def test_a_lenient_provider_does_not() -> None:
-    assert rules.may_open(application(BAD), types=EVERY_TYPE, strict=False) is None
+    assert rules.may_open(application(BAD), EVERYTHING, strict=False) is None
 
 
 def test_a_wrong_document_is_told_before_a_wrong_type() -> None:
-    assert isinstance(rules.may_open(application(BAD), types=frozenset(), strict=True), Validation)
+    assert isinstance(
+        rules.may_open(application(BAD), replace(EVERYTHING, account_types=frozenset()), strict=True), Validation
+    )
 
 
 @pytest.mark.parametrize("status", AccountStatus)

@@ -4,6 +4,8 @@ import asyncio
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -12,10 +14,14 @@ from sqlalchemy import text
 from build import Tenant, World
 from lastro import demo
 from lastro.auth import service, tokens
+from lastro.auth.binding import UNBOUND, Binding, Rights
+from lastro.auth.origin import Proxies
 from lastro.auth.permissions import EVERYTHING, Permission
-from lastro.auth.tokens import MEMORY_SECONDS, NewToken, TokenBook, issue
+from lastro.auth.tokens import MEMORY_SECONDS, Mint, NewToken, TokenBook, issue
 from lastro.embedded import Postgres
 from lastro.errors import NotFound, Unauthorized, Unavailable
+from lastro.values.money import Money
+from lastro.values.network import parse_network
 
 PEPPER = b"another pepper, of this file alone"
 
@@ -26,17 +32,11 @@ def pepper_of(world: World) -> bytes:
 
 async def made(tenant: Tenant, *permissions: Permission, expires_at: datetime | None = None) -> NewToken:
     """A token of this tenant."""
+    token, now = issue("test", pepper_of(tenant.world)), datetime.now(UTC)
+    rights = Rights(frozenset(map(str, permissions)), UNBOUND)
     async with tenant.world.bank.db.transaction() as tx:
-        return await service.create(
-            tx,
-            tenant_id=tenant.id,
-            name="made",
-            permissions=permissions,
-            expires_at=expires_at,
-            environment="test",
-            pepper=pepper_of(tenant.world),
-            now=datetime.now(UTC),
-        )
+        await service.keep(tx, token, tenant_id=tenant.id, name="made", rights=rights, expires_at=expires_at, now=now)
+    return token
 
 
 async def is_let_in(tenant: Tenant, token: str) -> bool:
@@ -228,3 +228,71 @@ async def test_what_is_remembered_is_bounded_in_number_and_in_time(
 
     assert len(book._remembered) <= 2
     assert all(until - time.monotonic() <= MEMORY_SECONDS for _, until in book._remembered.values())
+
+
+def heard_from(peer: str, *forwarded: str) -> dict[str, Any]:
+    return {"client": (peer, 1), "headers": [(b"x-forwarded-for", each.encode()) for each in forwarded]}
+
+
+async def test_a_token_of_some_networks_is_judged_each_time_also_when_it_is_remembered(tenant: Tenant) -> None:
+    binding = Binding(networks=(parse_network("198.51.100.0/24"), parse_network("2001:db8::/32")))
+    token = await tenant.new_token(Permission.ACCOUNTS_READ, binding=binding)
+    book = TokenBook(tenant.world.bank.db, pepper_of(tenant.world), proxies=Proxies.parse("10.0.0.0/8"))
+    authorization = [f"Bearer {token}"]
+
+    for _ in range(2):
+        for inside in (
+            heard_from("198.51.100.7"),
+            heard_from("2001:db8::7"),
+            heard_from("10.0.0.1", "198.51.100.7"),
+            heard_from("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"),
+        ):
+            assert (await book.caller_of(authorization, inside)).tenant_id == tenant.id
+        for outside in (
+            heard_from("203.0.113.9"),
+            heard_from("203.0.113.9", "198.51.100.7"),
+            heard_from("10.0.0.1"),
+            heard_from("10.0.0.1", "198.51.100.7, 203.0.113.9"),
+            heard_from("10.0.0.1", "198.51.100.7", "junk"),
+            None,
+        ):
+            with pytest.raises(Unauthorized):
+                await book.caller_of(authorization, outside)
+    assert len(book._remembered) == 1
+
+
+async def test_a_caller_is_bound_as_its_token_says(tenant: Tenant) -> None:
+    account = UUID((await tenant.account()).id)
+    binding = Binding(accounts=frozenset({account}), most_each=Money(1_00), most_a_day=Money(5_00))
+    bound = await tenant.new_token(Permission.PIX_SEND, binding=binding)
+    caller_of = tenant.world.bank.tokens.caller_of
+
+    caller, free = await caller_of([f"Bearer {bound}"]), await caller_of([f"Bearer {tenant.token}"])
+
+    assert (caller.accounts, caller.most_each, caller.most_a_day) == (frozenset({account}), Money(1_00), Money(5_00))
+    assert caller.spender == caller.token_id == bound.split("_")[2]
+    assert caller.realm
+    assert (free.accounts, free.most_each, free.most_a_day, free.spender, free.realm) == (None, None, None, "", "")
+
+
+async def test_a_limit_for_each_order_alone_needs_no_sum_of_the_day(tenant: Tenant) -> None:
+    token = await tenant.new_token(Permission.PIX_SEND, binding=Binding(most_each=Money(1_00)))
+
+    caller = await tenant.world.bank.tokens.caller_of([f"Bearer {token}"])
+
+    assert (caller.most_each, caller.most_a_day, caller.spender) == (Money(1_00), None, "")
+
+
+def test_a_secret_is_one_clients_alone_and_a_typo_in_it_is_refused_without_asking() -> None:
+    mint, mine, other = Mint("test", PEPPER), uuid4(), uuid4()
+    secret = mint.client_secret(mine)
+
+    assert mint.sealed(mine, secret.text) == secret.hmac
+    assert mint.sealed(other, secret.text) not in {None, secret.hmac}
+    assert Mint("test", b"another pepper").sealed(mine, secret.text) != secret.hmac
+    for place, character in enumerate(secret.text):
+        assert (
+            mint.sealed(mine, secret.text[:place] + ("a" if character != "a" else "b") + secret.text[place + 1 :])
+            is None
+        )
+    assert mint.sealed(mine, "SEU_SEGREDO") is None

@@ -1,10 +1,12 @@
 """A small bank whose books are right, written row by row without the services: what the checker must find clean."""
 
+import hashlib
 import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 Row = dict[str, Any]
 Connection = Any  # asyncpg's, which has no types
@@ -18,6 +20,7 @@ _POTS = {
     "RECEIVE": ("SPI", "AVAILABLE"),
     "PAY": ("IN_TRANSIT", "BOOK"),
     "COLLECT": ("BOOK", "AVAILABLE"),
+    "TRANSFER": ("AVAILABLE", "BOOK"),
 }
 
 
@@ -30,6 +33,9 @@ _A_PICTURE = {
     "key_id": "k1",
     "sealed": f"\\x{'00' * 32}",
 }
+
+
+_EMPTY_SHA256 = f"\\x{hashlib.sha256(b'{}').hexdigest()}"  # of the body that every event here has
 
 
 def id_of(name: str) -> UUID:
@@ -48,6 +54,7 @@ class CleanWorld:
         self._made = 0
         self._rows: dict[str, Row] = {}
         self._balances: dict[str, Row] = {}
+        self._all_is_told = False
 
     def tenant(self, name: str) -> None:
         """A tenant and its provider, `name` and `name's bank`."""
@@ -58,11 +65,25 @@ class CleanWorld:
             tenant_id=id_of(name),
             name=name,
             ispb=ISPB[name],
+            house=ISPB[name],
             adapter="network",
             account_types=["CHECKING"],
             strict_documents=False,
             hides_accounts=False,
+            updated_at=self._now,
         )
+
+    def let_in(self, account: str, name: str) -> None:
+        """A client that reaches one account, with a token, and a token bound likewise; the account is the main one."""
+        tenant_id = self._rows[account]["tenant_id"]
+        reach = {"tenant_id": tenant_id, "name": name, "permissions": ["BAAS_PIX_SEND"], "secret_hmac": "\\x00"}
+        bucket = {"millitokens": 0, "refilled_at": self._now, "updated_at": self._now}
+        self._add("api_clients", name, **reach, **bucket, account_ids=[id_of(account)])
+        later = self._now + timedelta(hours=9)
+        self._add("api_tokens", f"{name}'s", **reach, client_id=id_of(name), expires_at=later, resource_id=id_of("a"))
+        self._add("api_tokens", f"like {name}", **reach, account_ids=[id_of(account)], resource_id=id_of("b"))
+        (tenant,) = (row for row in self.bank["tenants"] if row["id"] == tenant_id)
+        tenant["main_account_id"] = id_of(account)
 
     def apply(self, name: str, tenant: str = "one") -> None:
         """An account whose holder has sent nothing yet."""
@@ -84,7 +105,7 @@ class CleanWorld:
         account = self._rows[name]
         who = {fact: account[fact] for fact in ("provider_id", "holder_document")}
         self.bank["open_accounts"].append({"account_id": account["id"], **who})
-        empty = {"available_centavos": 0, "in_transit_centavos": 0, "seq": 0}
+        empty = {"available_centavos": 0, "in_transit_centavos": 0, "seq": 0, "moved_at": None}
         self._balances[name] = {"account_id": account["id"], **empty}
         self._answered(account, "POST /baas/api/v1/accounts", "accounts", name)
 
@@ -274,6 +295,7 @@ class CleanWorld:
         self._hear(return_id, "RETURN", self._rows[payment["_account"]], name, centavos)
         self._move(payment["_account"], "RECEIVE", centavos, name)
         self._book(return_id, "RETURNED_TO_US", centavos, original=payment["e2e_id"])
+        self._come_back(payment, name)
         if payment["returned_centavos"] == payment["amount_centavos"]:
             payment["status"] = "REVERSED"
             self._tell(payment, payment["account_id"], "pix.payment.reversed")
@@ -290,6 +312,27 @@ class CleanWorld:
         self._move(payer, "PAY", centavos, name)
         self._arrive(payee, f"{name}, received", centavos, payment["e2e_id"], payment)
         self._move(payee, "COLLECT", centavos, f"{name}, received")
+
+    def transfer(self, giver: str, taker: str, name: str, centavos: int) -> None:
+        """Between two accounts of one tenant; the transfer gets the name, and the token's spending is counted."""
+        account = self._rows[giver]
+        self._tick()
+        self._add(
+            "internal_transfers",
+            name,
+            account_id=account["id"],
+            tenant_id=account["tenant_id"],
+            recipient_account_id=self._rows[taker]["id"],
+            amount_centavos=centavos,
+            status="COMPLETED",
+            completed_at=self._now,
+        )
+        self._move(giver, "TRANSFER", centavos, name)
+        self._move(taker, "COLLECT", centavos, name)
+        self._tell({**self._rows[name], "version": 1}, account["id"], "transfer.internal.completed")
+        self._answered(self._rows[name], "POST /baas/api/v1/transfers/internal", "internal-transfers", name)
+        day = self._now.astimezone(ZoneInfo("America/Sao_Paulo")).date()
+        self.bank["token_spending"].append({"spender": name, "day": day, "centavos": centavos})
 
     def refund(self, transfer_name: str, name: str, centavos: int) -> None:
         """A received Pix is given back; the refund gets the name."""
@@ -337,6 +380,7 @@ class CleanWorld:
             payment["returned_centavos"] += centavos
             payment |= {"version": payment["version"] + 1, "updated_at": self._now}
             self._move(payment["_account"], "COLLECT", centavos, name)
+            self._come_back(payment, name)
         else:
             self._book(refund["e2e_id"], "RETURNED_BY_US", centavos, original=transfer["e2e_id"])
 
@@ -429,6 +473,75 @@ class CleanWorld:
         code |= {"transfer_id": transfer["id"], "paid_at": self._now, "version": 2, "updated_at": self._now}
         self._tell(code, code["account_id"], "pix.qrcode.paid")
 
+    def expire_charge(self, name: str) -> None:
+        """Nobody paid a charge in time."""
+        code = self._rows[name]
+        self._tick()
+        code |= {"expires_at": code["created_at"], "expired_at": self._now, "version": 2, "updated_at": self._now}
+        self._tell(code, code["account_id"], "pix.qrcode.expired")
+
+    def subscribe(self, name: str, tenant: str, *filters: str, status: str = "ACTIVE", **facts: Any) -> None:
+        """An endpoint that is told from now on."""
+        self._add(
+            "webhook_subscriptions",
+            name,
+            tenant_id=id_of(tenant),
+            name=name,
+            endpoint_url="https://hooks.example.com",
+            event_filters=list(filters),
+            timeout_ms=30_000,
+            retry_config={},
+            status=status,
+            failures=0,
+            version=1,
+            updated_at=self._now,
+            **facts,
+        )
+        self._now += timedelta(minutes=1)
+
+    def place(self, untold: int = 0) -> None:
+        """Each event gets its place, but for the last ones."""
+        self._all_is_told = not untold
+        for event in self.bank["events"][: len(self.bank["events"]) - untold]:
+            facts = {name: event[name] for name in ("tenant_id", "account_id", "type", "created_at")}
+            self.bank["event_feed"].append({**facts, "event_id": event["id"]})
+
+    def tell(self, subscription_name: str, status: str, *answers: int | str) -> None:
+        """The subscription is owed each event that has a place and passes its filters, and this is what comes of it."""
+        subscription = self._rows[subscription_name]
+        for position, place in enumerate(self.bank["event_feed"], 1):
+            asked_for = any(place["type"].startswith(each.removesuffix("*")) for each in subscription["event_filters"])
+            if place["tenant_id"] == subscription["tenant_id"] and asked_for:
+                self._deliver(subscription, place, position, status, answers)
+        if status == "DEAD":
+            about = {"account_id": place["account_id"], "reference": subscription["id"], "created_at": self._now}
+            self.bank["alerts"].append({"kind": "webhook_deliveries_dead", "detail": "500", **about})
+
+    def _deliver(
+        self, subscription: Row, place: Row, position: int, status: str, answers: tuple[int | str, ...]
+    ) -> None:
+        called = f"{subscription['name']} told of {place['event_id']}"
+        self._add(
+            "webhook_deliveries",
+            called,
+            tenant_id=place["tenant_id"],
+            subscription_id=subscription["id"],
+            event_id=place["event_id"],
+            account_id=place["account_id"],
+            event_type=place["type"],
+            position=position,
+            status=status,
+            attempts=len(answers),
+            attempts_before=0,
+            round_began_at=self._now,
+            due_at=self._now,
+            delivered_at=self._now if status == "DELIVERED" else None,
+        )
+        for number, answer in enumerate(answers, 1):
+            came = {"response_status": answer, "error": None} if isinstance(answer, int) else {"error": answer}
+            attempt = {"number": number, "started_at": self._now, "duration_ms": 1, "body_sha256": _EMPTY_SHA256}
+            self.bank["webhook_attempts"].append({"delivery_id": id_of(called), **attempt, **came})
+
     def make(self, name: str, value: str) -> None:
         """The directory makes an EVP."""
         self._rows[name]["key_value"] = value
@@ -448,9 +561,12 @@ class CleanWorld:
     async def write(self, connection: Connection) -> None:
         """Into an empty, migrated database."""
         self.bank["balances"] = list(self._balances.values())
-        for table in ("tenants", "providers", *sorted(self.bank.keys() - {"tenants", "providers"})):
+        first = ("tenants", "providers", "webhook_subscriptions", "webhook_deliveries")  # others refer to them
+        for table in (*first, *sorted(self.bank.keys() - set(first))):
             if self.bank[table]:
                 await insert(connection, table, self.bank[table])
+        if self._all_is_told:
+            await connection.execute("DELETE FROM untold_events")
 
     async def write_network(self, connection: Connection) -> None:
         """Into the simulator's database, whose tables exist."""
@@ -476,7 +592,7 @@ class CleanWorld:
         for pot, change in ((source, -centavos), (target, centavos)):
             if pot not in {"SPI", "BOOK"}:
                 balance[f"{pot.lower()}_centavos"] += change
-        balance["seq"] += 1
+        balance |= {"seq": balance["seq"] + 1, "moved_at": self._now}
         self.bank["movements"].append(
             {
                 "account_id": balance["account_id"],
@@ -491,6 +607,10 @@ class CleanWorld:
                 "posted_at": self._now,
             }
         )
+
+    def _come_back(self, payment: Row, name: str) -> None:
+        """Each return is news under its own id, in the payment's version."""
+        self._tell({**payment, "id": id_of(name)}, payment["account_id"], "pix.refund.received")
 
     def _tell(self, resource: Row, account_id: UUID, kind: str) -> None:
         self.bank["events"].append(
@@ -583,12 +703,18 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world = CleanWorld()
     for tenant in ISPB:
         world.tenant(tenant)
+    world.subscribe("shop", "one", "pix.*", "account.*")
+    world.subscribe("dead", "one", "pix.payment.*")
+    world.subscribe("gone", "one", "*", status="DISABLED")
+    world.subscribe("paused", "two", "*", status="PAUSED")
+    world.subscribe("deaf", "two", "nothing.*")
     for account, tenant in (("payer", "one"), ("blocked", "one"), ("closed", "one"), ("foreign", "two")):
         world.open(account, tenant)
         world.receive(account, f"first of {account}", 100_00)
     world.step("blocked", "BLOCKED", "account.blocked")
     world.step("payer", "BLOCKED", "account.blocked")
     world.step("payer", "ACTIVE", "account.unblocked")
+    world.let_in("payer", "program")
     for payment, outcome in (("paid", "COMPLETED"), ("partly returned", "COMPLETED"), ("rejected", "FAILED")):
         world.pay("payer", payment, 10_00)
         world.conclude(payment, outcome)
@@ -600,6 +726,8 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.conclude("returned", "COMPLETED")
     world.take_back("returned", "all of it", 30_00)
     world.pay_inside("foreign", "payer", "next door", 20_00)
+    world.open("savings")
+    world.transfer("payer", "savings", "between our own", 6_00)
     world.refund("next door, received", "back next door", 5_00)
     world.conclude_refund("back next door", "COMPLETED")
     world.refund("first of payer", "given back", 3_00)
@@ -610,12 +738,12 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.conclude("last", "COMPLETED")
     world.register("closed", "left", "EVP", None)
     world.make("left", "123e4567-e12b-12d1-a456-426655440000")
-    world.step_key("left", "ACTIVE", "pix.key.activated")
+    world.step_key("left", "ACTIVE", "pix.key.registered")
     world.step_key("left", "REMOVING", "pix.key.removed", removal_id=id_of("removal"))
     world.step_key("left", "INACTIVE", None)
     world.step("closed", "CLOSED", "account.closed")
     world.register("payer", "document", "CPF", world.document_of("payer"))
-    world.step_key("document", "ACTIVE", "pix.key.activated")
+    world.step_key("document", "ACTIVE", "pix.key.registered")
     world.register("foreign", "mail", "EMAIL", "someone@example.com", code=True)
     world.step_key("mail", "INACTIVE", None)
     world.register("payer", "refused", "EVP", None)
@@ -624,6 +752,8 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
     world.draw("payer", "open", "document", None, charge=False)
     world.draw("payer", "unpaid", "document", 7_00, charge=True)
     world.draw("payer", "charged", "document", 8_00, charge=True)
+    world.draw("payer", "expired", "document", 9_00, charge=True)
+    world.expire_charge("expired")
     world.receive("payer", "for the charge", 8_00, txid=id_of("charged").hex)
     world.settle_charge("charged", "for the charge")
     world.receive("payer", "for the print", 5_50, txid=id_of("printed").hex[:25])
@@ -659,7 +789,12 @@ def clean_world(*, at_rest: bool) -> CleanWorld:
         world.step_key("never made", "REMOVING", None)
         world.register("payer", "removing", "EVP", None)
         world.make("removing", "123e4567-e12b-12d1-a456-426655440001")
-        world.step_key("removing", "ACTIVE", "pix.key.activated")
+        world.step_key("removing", "ACTIVE", "pix.key.registered")
         world.step_key("removing", "REMOVING", "pix.key.removed", removal_id=id_of("another removal"))
         world.register("payer", "awaiting", "EMAIL", "someone@example.com", code=True)
+    world.place(untold=0 if at_rest else 3)
+    world.tell("shop", "DELIVERED", 500, "TIMEOUT", 204)
+    world.tell("dead", "DEAD", 500)
+    world.tell("gone", "CANCELED")
+    world.tell("paused", "PENDING")
     return world

@@ -27,6 +27,10 @@ _ANY_ACCOUNT = (
     " DROP CONSTRAINT ck_accounts_numbered_once_open"
 )
 
+_ANY_TOKEN = (
+    "ALTER TABLE api_tokens DROP CONSTRAINT ck_api_tokens_bound_as_its_client,"
+    " DROP CONSTRAINT fk_api_tokens_tenant_id_client_id"
+)
 _UNCOUNTED = "ALTER TABLE pix_refunds DISABLE TRIGGER USER, DROP CONSTRAINT ck_pix_refunds_completed_at_with_completed"
 
 
@@ -62,7 +66,21 @@ def gone_apart(*network_rows: str) -> Corruption:
 
 PAID, PAYER, _CLOSED, INSIDE = named("paid"), named("payer"), named("closed"), named("next door")
 _NEW, _FILE = named("newcomer"), named("file of payer")
+_OWN = named("between our own")
+_ANY_SPENDING = "ALTER TABLE token_spending DROP CONSTRAINT ck_token_spending_centavos_not_negative"
+_EVENT = named(f"pix.payment.completed {id_of('paid')} 2")
+_OF_EVENT = f"FROM events WHERE id = {_EVENT}"
+_SHOP, _DEAD = named("shop"), named("dead")
+_OF_SHOP = f"delivery_id IN (SELECT id FROM webhook_deliveries WHERE subscription_id = {_SHOP})"
+_UNTRIED = "DELETE FROM webhook_attempts"
 _ANY_IMAGE = "ALTER TABLE kyc_images DROP CONSTRAINT ck_kyc_images_sealed_size"
+
+# Nobody has this subscription, and its secret is there for all to see.
+_TOLD_OF_A_SUBSCRIPTION = (
+    "INSERT INTO idempotency SELECT tenant_id, 'POST /baas/api/v1/webhook-subscriptions', 'k', '', 201,"
+    """ convert_to('{"data":{"type":"webhook-subscriptions","id":"none","secret":"whsec_x"}}', 'UTF8'), now()"""
+    " FROM idempotency LIMIT 1"
+)
 
 CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L1", _UNIQUE_MOVEMENT, f"UPDATE movements SET amount_centavos = 0 WHERE reference = {PAID}"),
@@ -100,6 +118,12 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("L9", "ALTER TABLE movements DROP CONSTRAINT uq_movements_account_id_reason_reference"),
     broken("L9", _UNIQUE_MOVEMENT, f"INSERT INTO movements SELECT * FROM movements WHERE reference = {PAID}"),
     broken("L11", f"UPDATE accounts SET closed_at = closed_at - interval '1 minute' WHERE id = {_CLOSED}"),
+    broken(
+        "L12",
+        f"UPDATE movements SET posted_at = posted_at - interval '1 h' WHERE reference = {PAID} AND reason = 'SETTLE'",
+    ),
+    broken("L12", f"UPDATE balances SET moved_at = moved_at + interval '1 us' WHERE account_id = {PAYER}"),
+    broken("L12", f"UPDATE balances SET moved_at = NULL WHERE account_id = {PAYER}"),
     broken("P2", f"UPDATE pix_payments SET created_at = created_at - interval '1 minute' WHERE id = {PAID}"),
     broken("P2", "UPDATE providers SET ispb = '00000000'"),
     broken("P2", f"UPDATE pix_payments SET e2e_id = overlay(e2e_id placing '-' from 32) WHERE id = {PAID}"),
@@ -165,6 +189,30 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "INSERT INTO pix_transfers SELECT (jsonb_populate_record(transfer, jsonb_build_object('id',"
         f" gen_random_uuid(), 'e2e_id', 'other'))).* FROM pix_transfers transfer WHERE payment_id = {INSIDE}",
     ),
+    broken("L1", f"UPDATE movements SET source = 'IN_TRANSIT' WHERE reference = {_OWN} AND reason = 'TRANSFER'"),
+    broken("L2", "GRANT UPDATE (amount_centavos) ON internal_transfers TO lastro_app"),
+    broken("L6", f"DELETE FROM movements WHERE reference = {_OWN} AND reason = 'COLLECT'"),
+    broken("N3", f"DELETE FROM internal_transfers WHERE id = {_OWN}"),
+    broken("B1", f"DELETE FROM internal_transfers WHERE id = {_OWN}"),
+    broken("B1", f"UPDATE internal_transfers SET amount_centavos = amount_centavos + 1 WHERE id = {_OWN}"),
+    broken("B1", f"UPDATE internal_transfers SET recipient_account_id = {named('blocked')} WHERE id = {_OWN}"),
+    broken("B1", f"DELETE FROM movements WHERE reference = {_OWN} AND reason = 'TRANSFER'"),
+    broken("B1", f"DELETE FROM movements WHERE reference = {_OWN} AND reason = 'COLLECT'"),
+    broken("B1", f"UPDATE movements SET amount_centavos = 1 WHERE reference = {_OWN} AND reason = 'COLLECT'"),
+    broken("B1", _UNIQUE_MOVEMENT, f"INSERT INTO movements SELECT * FROM movements WHERE reference = {_OWN}"),
+    broken("B1", f"UPDATE movements SET reason = 'TRANSFER' WHERE reference = {PAID} AND reason = 'SETTLE'"),
+    broken("B2", f"UPDATE accounts SET currency = 'USD' WHERE id = {PAYER}"),
+    broken("B2", f"UPDATE internal_transfers SET recipient_account_id = {named('foreign')} WHERE id = {_OWN}"),
+    broken("B2", f"UPDATE internal_transfers SET completed_at = created_at - interval '1 ms' WHERE id = {_OWN}"),
+    broken("B3", "UPDATE token_spending SET centavos = 10000000"),
+    broken("B3", "UPDATE token_spending SET day = day - 7"),
+    broken("B3", _ANY_SPENDING, "UPDATE token_spending SET centavos = -1"),
+    broken("I5", f"UPDATE internal_transfers SET id = gen_random_uuid() WHERE id = {_OWN}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {_OWN}"),
+    broken("E1", f"UPDATE events SET type = 'pix.payment.completed' WHERE resource_id = {_OWN}"),
+    broken("T4", f"UPDATE internal_transfers SET tenant_id = {named('two')} WHERE id = {_OWN}"),
+    broken("T4", f"UPDATE internal_transfers SET recipient_account_id = {named('foreign')} WHERE id = {_OWN}"),
+    broken("C1", "DELETE FROM tally_changes WHERE kind = 'internal_transfers'"),
     broken("R1", f"UPDATE pix_transfers SET refunded_centavos = 1 WHERE id = {named('first of payer')}"),
     broken("R1", f"DELETE FROM pix_refunds WHERE id = {named('given back')}"),
     broken("R2", f"UPDATE pix_refunds SET transfer_id = {PAID} WHERE id = {named('given back')}"),
@@ -259,6 +307,16 @@ CORRUPTIONS: tuple[Corruption, ...] = (
         "INSERT INTO idempotency SELECT tenant_id, operation, 'another', fingerprint, status, body, created_at"
         " FROM idempotency WHERE key = 'paid'",
     ),
+    broken("I5", _TOLD_OF_A_SUBSCRIPTION),
+    broken("S3", _TOLD_OF_A_SUBSCRIPTION),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('expired')}"),
+    broken("E1", f"UPDATE pix_qrcodes SET expired_at = NULL WHERE id = {named('expired')}"),
+    broken("E1", f"UPDATE pix_qrcodes SET expired_at = expires_at WHERE id = {named('unpaid')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('first part')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('all of it')}"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('back next door')} AND type LIKE '%received'"),
+    broken("E1", f"DELETE FROM events WHERE resource_id = {named('back next door')} AND type LIKE '%completed'"),
+    broken("E1", f"UPDATE events SET type = 'pix.payment.reversed' WHERE resource_id = {named('second part')}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {PAID}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('first of payer')}"),
     broken("E1", f"DELETE FROM events WHERE resource_id = {named('document')}"),
@@ -303,11 +361,30 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("T4", f"UPDATE kyc_documents SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
     broken("T4", f"UPDATE kyc_images SET tenant_id = {named('two')} WHERE account_id = {PAYER}"),
     broken("T4", f"UPDATE providers SET tenant_id = {named('two')}"),
+    broken(
+        "T4",
+        "UPDATE tenants SET default_provider_id = (SELECT id FROM providers WHERE tenant_id <> tenants.id LIMIT 1)",
+    ),
     broken("T4", "UPDATE inbox SET provider_id = gen_random_uuid() WHERE kind = 'RETURN'"),
     broken("T4", "UPDATE pix_lookups SET account_id = gen_random_uuid() WHERE payee_account_id IS NULL"),
     broken("T4", f"UPDATE pix_lookups SET account_id = {named('foreign')} WHERE payee_account_id IS NULL"),
     broken("T4", f"UPDATE pix_lookups SET payee_account_id = {named('foreign')} WHERE payee_account_id IS NOT NULL"),
     broken("T4", """UPDATE pix_lookups SET owner = '{"ispb": "60701190"}' WHERE payee_account_id IS NOT NULL"""),
+    broken("T5", f"UPDATE api_clients SET account_ids = array_append(account_ids, {named('foreign')})"),
+    broken("T5", "UPDATE api_clients SET account_ids = ARRAY[gen_random_uuid()]"),
+    broken("T5", f"UPDATE api_tokens SET account_ids = ARRAY[{named('foreign')}::uuid] WHERE client_id IS NULL"),
+    broken("T5", f"UPDATE tenants SET main_account_id = {named('foreign')} WHERE id = {named('one')}"),
+    broken("T5", f"UPDATE tenants SET main_account_id = {PAYER} WHERE id = {named('two')}"),
+    broken(
+        "T5", f"UPDATE tenants SET default_provider_id = (SELECT id FROM providers WHERE tenant_id = {named('two')})"
+    ),
+    broken("T5", _ANY_TOKEN, f"UPDATE api_tokens SET tenant_id = {named('two')} WHERE client_id IS NOT NULL"),
+    broken("T5", _ANY_TOKEN, "UPDATE api_tokens SET expires_at = NULL"),
+    broken("T5", _ANY_TOKEN, "UPDATE api_tokens SET networks = ARRAY['10.0.0.0/8']"),
+    broken("T6", "GRANT DELETE ON api_tokens TO lastro_app"),
+    broken("T6", "GRANT UPDATE (permissions) ON api_tokens TO lastro_app"),
+    broken("T6", "GRANT UPDATE (tenant_id) ON api_clients TO lastro_app"),
+    broken("T6", "ALTER TABLE api_clients OWNER TO lastro_app"),
     broken("K3", "UPDATE lookup_budgets SET millitokens = -1 WHERE level = 'PLATFORM'"),
     broken("K3", "UPDATE lookup_budgets SET millitokens = 80001 WHERE holder = '39053344705'"),
     broken("K3", "UPDATE lookup_budgets SET millitokens = 500001 WHERE holder = '11222333000181'"),
@@ -382,6 +459,47 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     broken("C1", f"INSERT INTO tally VALUES ({named('one')}, {PAYER}, 'pix_payments', 'FAILED', '2026-01-02', 1)"),
     broken("C1", _UNCOUNTED, "UPDATE pix_refunds SET status = 'PROCESSING' WHERE status = 'COMPLETED'"),
     broken("C2", f"INSERT INTO tally VALUES ({named('one')}, {PAYER}, 'pix_payments', 'FAILED', '2026-01-02', 0)"),
+    broken("L2", "GRANT UPDATE ON event_feed TO lastro_app"),
+    broken("L2", "GRANT DELETE ON webhook_attempts TO lastro_app"),
+    Corruption("E2", [f"DELETE FROM event_feed WHERE event_id = {_EVENT}"], at_rest=True),
+    broken("E2", "DELETE FROM untold_events"),
+    broken("E2", "UPDATE event_feed SET type = 'pix.other' WHERE type = 'pix.payment.failed'"),
+    broken("E2", f"UPDATE event_feed SET account_id = gen_random_uuid() WHERE event_id = {_EVENT}"),
+    broken("E2", "UPDATE event_feed SET created_at = now() WHERE type = 'pix.payment.failed'"),
+    broken(
+        "E2",
+        "INSERT INTO event_feed (tenant_id, event_id, account_id, type, created_at)"
+        f" SELECT {named('two')}, event_id, account_id, type, created_at FROM event_feed WHERE event_id = {_EVENT}",
+    ),
+    broken("E2", _UNTRIED, f"DELETE FROM webhook_deliveries WHERE subscription_id = {_SHOP} AND event_id = {_EVENT}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{*}}' WHERE id = {named('deaf')}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{pix.*}}' WHERE id = {named('deaf')}"),
+    broken("E2", f"UPDATE webhook_subscriptions SET event_filters = '{{account.closed}}' WHERE id = {_DEAD}"),
+    broken("E2", "DELETE FROM alerts WHERE kind = 'webhook_deliveries_dead'"),
+    broken("E2", f"UPDATE webhook_subscriptions SET status = 'ACTIVE' WHERE id = {named('gone')}"),
+    broken("E3", f"UPDATE webhook_attempts SET response_status = 500 WHERE response_status = 204 AND {_OF_SHOP}"),
+    broken("E3", f"DELETE FROM webhook_attempts WHERE {_OF_SHOP}"),
+    broken("E3", f"DELETE FROM webhook_attempts WHERE number = 2 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET number = number + 1 WHERE number = 3 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET number = number - 1 WHERE number = 1 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET attempts = 4 WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET attempts_before = 4 WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_deliveries SET delivered_at = NULL WHERE subscription_id = {_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET body_sha256 = sha256('x') WHERE number = 2 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE webhook_attempts SET error = 'RESET' WHERE number = 3 AND {_OF_SHOP}"),
+    broken("E3", f"UPDATE events SET body = 'changed' WHERE id = {_EVENT}"),
+    broken("E3", f"UPDATE webhook_deliveries SET status = 'DELIVERED' WHERE subscription_id = {named('paused')}"),
+    Corruption(
+        "E4",
+        [f"INSERT INTO untold_events (account_ids, event_ids) SELECT ARRAY[account_id], ARRAY[id] {_OF_EVENT}"],
+        at_rest=True,
+    ),
+    broken("E5", f"UPDATE webhook_deliveries SET tenant_id = {named('two')} WHERE subscription_id = {_SHOP}"),
+    broken("E5", f"UPDATE webhook_subscriptions SET tenant_id = {named('two')} WHERE id = {_SHOP}"),
+    broken("E5", f"UPDATE events SET tenant_id = {named('two')} WHERE id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET event_type = 'pix.other' WHERE event_id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET position = 0 WHERE event_id = {_EVENT}"),
+    broken("E5", f"UPDATE webhook_deliveries SET event_id = gen_random_uuid() WHERE subscription_id = {_DEAD}"),
     Corruption(
         "V1",
         [_ANY_PAYMENT, f"UPDATE pix_payments SET status = 'PENDING' WHERE id = {named('never sent')}"],
@@ -389,6 +507,11 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     ),
     Corruption("V1", [_ANY_ACCOUNT, f"UPDATE accounts SET status = 'PENDING' WHERE id = {PAYER}"], at_rest=True),
     Corruption("V1", [_ANY_KEY, f"UPDATE pix_keys SET stage = 'REMOVING' WHERE id = {named('left')}"], at_rest=True),
+    Corruption(
+        "V1",
+        [f"UPDATE pix_qrcodes SET expires_at = now() - interval '1 hour' WHERE id = {named('unpaid')}"],
+        at_rest=True,
+    ),
     Corruption("V1", [f"UPDATE kyc_files SET status = 'PENDING' WHERE account_id = {PAYER}"], at_rest=True),
     Corruption(
         "V2",

@@ -44,6 +44,7 @@ NAMES = (
 EXTRAS = {
     "data.attributes.availableBalance",
     "data.attributes.returnedAmount",
+    "data.attributes.correlationId",
     "data.attributes.metadata",
     "data.attributes.e2eId",
     "data.attributes.txid",

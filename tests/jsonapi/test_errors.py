@@ -143,6 +143,23 @@ def test_only_what_may_be_repeated_says_so() -> None:
 def test_who_is_not_known_is_told_how_to_introduce_himself() -> None:
     assert headers_of(errors.Unauthorized(TEXT))["www-authenticate"].startswith("Bearer")
     assert "www-authenticate" not in headers_of(errors.Forbidden(TEXT))
+    assert headers_of(errors.Unauthorized(TEXT), path="/oauth/token")["www-authenticate"].startswith("Basic")
+
+
+def test_under_oauth_an_error_also_speaks_the_language_of_the_rfc() -> None:
+    ours = body(errors.Validation(TEXT, reason="invalid_scope"))
+    both = body(errors.Validation(TEXT, reason="invalid_scope"), path="/oauth/token", accept=JSON_API)
+
+    assert both == {"error": "invalid_scope", "error_description": TEXT.en} | ours
+    words = {
+        errors.Unauthorized: "invalid_client",
+        errors.PayloadTooLarge: "invalid_request",
+        errors.RateLimited: "temporarily_unavailable",
+        errors.Unavailable: "temporarily_unavailable",
+        errors.Internal: "server_error",
+    }
+    assert {kind: body(kind(TEXT), path="/oauth/revoke")["error"] for kind in words} == words
+    assert "error" not in body(errors.Unauthorized(TEXT), path="/baas/api/v1/accounts")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The book: Postgres does the sum, numbers every movement, and refuses what must not be."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -63,6 +63,31 @@ async def test_movements_of_a_batch_carry_the_balances_after_each(quiet: House) 
         (5, "RECEIVE", 57, 20),
     ]
     assert await history(quiet, two) == [(1, "RECEIVE", 50, 0), (2, "HOLD", 0, 50)]
+
+
+async def test_time_never_goes_back_along_an_account(quiet: House) -> None:
+    one, two = await an_account(quiet), await an_account(quiet)
+    moments = [NOW, NOW + timedelta(seconds=2), NOW + timedelta(seconds=1), NOW - timedelta(days=1)]
+    for moment in moments:
+        async with quiet.bank.db.transaction() as tx:
+            await book.lock(tx, [one])
+            await book.post(tx, [receive(one, Money(1), uuid4()), receive(one, Money(1), uuid4())], posted_at=moment)
+    async with quiet.bank.db.transaction() as tx:
+        await book.post(tx, [receive(two, Money(1), uuid4())], posted_at=NOW - timedelta(days=1))
+
+    posted = [(await times(quiet, each)) for each in (one, two)]
+
+    late = NOW + timedelta(seconds=2)
+    assert posted == [[NOW, NOW, late, late, late, late, late, late], [NOW - timedelta(days=1)]]
+    async with quiet.bank.db.transaction() as tx:
+        rows = await tx.execute(text("SELECT moved_at FROM balances WHERE account_id = :id"), {"id": one})
+        assert rows.scalar_one() == late
+
+
+async def times(quiet: House, account_id: UUID) -> list[datetime]:
+    async with quiet.bank.db.transaction() as tx:
+        query = text("SELECT posted_at FROM movements WHERE account_id = :id ORDER BY seq")
+        return list((await tx.execute(query, {"id": account_id})).scalars())
 
 
 async def test_holdings_follow_the_movements(quiet: House) -> None:

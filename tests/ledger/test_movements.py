@@ -16,6 +16,9 @@ from lastro.values.money import Money
         (movements.settle, Pot.IN_TRANSIT, Pot.SPI),
         (movements.release, Pot.IN_TRANSIT, Pot.AVAILABLE),
         (movements.receive, Pot.SPI, Pot.AVAILABLE),
+        (movements.pay, Pot.IN_TRANSIT, Pot.BOOK),
+        (movements.transfer, Pot.AVAILABLE, Pot.BOOK),
+        (movements.collect, Pot.BOOK, Pot.AVAILABLE),
     ],
 )
 def test_each_sentence_moves_between_its_pots(sentence: type[Movement], source: Pot, target: Pot) -> None:

@@ -340,3 +340,51 @@ def test_the_nonsense_is_sense_without_its_flaws(reader: NetworkHttp) -> None:
     body = json.loads(signed_nonsense()[0])
     body["payment"]["amount"] = "1.00"
     reader.read(*letter(json.dumps(body).encode()))
+
+
+# Examination
+
+
+async def test_each_part_of_the_network_is_asked_and_measured(adapter: NetworkHttp, network: Network) -> None:
+    network.answers({"status": "UP"})
+    network.seconds = 0.05
+
+    probes = await adapter.examine(ispb=OUR_ISPB)
+
+    assert [(probe.name, probe.problem) for probe in probes] == [("AUTH", None), ("DICT", None), ("SPI", None)]
+    assert all(probe.milliseconds >= 50 for probe in probes)
+    assert {path for path, _ in network.sent} == {"/gateway/ping", "/gateway/dict/ping", "/gateway/spi/ping"}
+
+
+async def test_a_wrong_secret_is_found_out(world: World, client: httpx.AsyncClient) -> None:
+    stranger = NetworkHttp(client, base_url=f"{world.base}/network", secret="another secret altogether")
+
+    assert {probe.problem for probe in await stranger.examine(ispb=OUR_ISPB)} == {"401 Unauthorized"}
+
+
+async def test_a_participant_that_is_none_is_found_out(world: World, client: httpx.AsyncClient) -> None:
+    adapter = NetworkHttp(client, base_url=f"{world.base}/network", secret=SECRET)
+
+    assert {probe.problem for probe in await adapter.examine(ispb="123")} == {"400 BadRequest"}
+
+
+async def test_an_answer_that_is_no_pong_is_found_out(adapter: NetworkHttp, network: Network) -> None:
+    network.answers({})
+    assert {probe.problem for probe in await adapter.examine(ispb=OUR_ISPB)} == {"an answer that makes no sense"}
+    network.status, network.body = 200, b"<html>"
+    assert all(probe.problem for probe in await adapter.examine(ispb=OUR_ISPB))
+
+
+async def test_a_network_that_is_silent_or_nowhere_is_found_out_within_seconds(
+    adapter: NetworkHttp, network: Network, client: httpx.AsyncClient
+) -> None:
+    network.answers({"status": "UP"})
+    network.seconds = 30
+    began = time.monotonic()
+
+    silent = await adapter.examine(ispb=OUR_ISPB)
+    nowhere = await NetworkHttp(client, base_url="http://127.0.0.1:9", secret=SECRET).examine(ispb=OUR_ISPB)
+
+    assert time.monotonic() - began < 10
+    assert all(probe.problem and "127.0.0.1" not in probe.problem for probe in (*silent, *nowhere))
+    assert all(probe.milliseconds >= 1_900 for probe in silent)

@@ -29,20 +29,25 @@ STATUSES = {
     "pix_payments": ["PROCESSING", "COMPLETED", "FAILED", "REVERSED"],
     "pix_transfers": ["COMPLETED"],
     "pix_refunds": ["PROCESSING", "COMPLETED", "FAILED"],
+    "internal_transfers": ["COMPLETED"],
 }
+_PIX = "provider_id, e2e_id, version, updated_at"
 COLUMNS = {
-    "pix_payments": "status, recipient_key_type, recipient_key_value, payer, payee, initiation, completed_at,"
+    "pix_payments": f"{_PIX}, status, recipient_key_type, recipient_key_value, payer, payee, initiation, completed_at,"
     " failure_reason, returned_centavos",
-    "pix_transfers": "status, payer",
-    "pix_refunds": "status, transfer_id, original_e2e_id, completed_at, failure_reason",
+    "pix_transfers": f"{_PIX}, status, payer",
+    "pix_refunds": f"{_PIX}, status, transfer_id, original_e2e_id, completed_at, failure_reason",
+    "internal_transfers": "status, recipient_account_id, completed_at",
 }
+_OF_PIX = ":tenant_id, id::text, 1, at"
 _ENDED = "CASE WHEN {s} IN ('COMPLETED', 'REVERSED') THEN at END"
 _WHY = "CASE WHEN {s} = 'FAILED' THEN 'no' END"
 _BACK = "CASE WHEN {s} = 'REVERSED' THEN 100 ELSE 0 END"
 VALUES = {
-    "pix_payments": f"s, 'EVP', 'k', '{{}}', '{{}}', 'KEY', {_ENDED}, {_WHY}, {_BACK}".replace("{s}", "s"),
-    "pix_transfers": "s, '{}'",
-    "pix_refunds": f"s, id, 'D', {_ENDED}, {_WHY}".replace("{s}", "s"),
+    "pix_payments": f"{_OF_PIX}, s, 'EVP', 'k', '{{}}', '{{}}', 'KEY', {_ENDED}, {_WHY}, {_BACK}".replace("{s}", "s"),
+    "pix_transfers": f"{_OF_PIX}, s, '{{}}'",
+    "pix_refunds": f"{_OF_PIX}, s, id, 'D', {_ENDED}, {_WHY}".replace("{s}", "s"),
+    "internal_transfers": "s, id, at",
 }
 SETTLED = {
     "pix_payments": f"failure_reason = {_WHY}, completed_at = {_ENDED}, returned_centavos = {_BACK}",
@@ -60,9 +65,8 @@ class Shelf:
 
     async def add(self, tx: AsyncSession, kind: str, rows: Sequence[tuple[UUID, str, datetime]]) -> None:
         statement = f"""
-            INSERT INTO {kind} (account_id, id, tenant_id, provider_id, amount_centavos, e2e_id, version, created_at,
-                                updated_at, {COLUMNS[kind]})
-            SELECT account_id, id, :tenant_id, :tenant_id, 100, id::text, 1, at, at, {VALUES[kind]}
+            INSERT INTO {kind} (account_id, id, tenant_id, amount_centavos, created_at, {COLUMNS[kind]})
+            SELECT account_id, id, :tenant_id, 100, at, {VALUES[kind]}
               FROM unnest(CAST(:accounts AS uuid[]), CAST(:ids AS uuid[]), CAST(:statuses AS text[]),
                           CAST(:moments AS timestamptz[])) AS u(account_id, id, s, at)
         """
@@ -83,9 +87,16 @@ class Shelf:
 
     def every_question(self, kind: str) -> list[Counted]:
         days = [None, FIRST, FIRST + timedelta(days=1)]
+        some = frozenset(self.accounts[1:]) | {uuid4()}
+        bindings = [frozenset(), frozenset(self.accounts[:1]), some, frozenset({uuid4()})]
         return [
             Counted(kind, self.tenant_id, *each)
             for each in itertools.product([None, *self.accounts], [None, *STATUSES[kind]], days, days)
+        ] + [
+            Counted(kind, self.tenant_id, account_id, label, within=within)
+            for account_id in [None, *self.accounts]
+            for label in [None, *STATUSES[kind]]
+            for within in bindings
         ]
 
     async def total(self, kind: str = "pix_payments", account_id: UUID | None = None) -> int:
@@ -99,6 +110,7 @@ async def count(tx: AsyncSession, counted: Counted) -> int:
     conditions = {
         "tenant_id = :tenant": counted.tenant_id,
         "account_id = :account": counted.account_id,
+        "account_id = ANY(:within)": counted.within if counted.within is None else list(counted.within),
         "status = :label": counted.label,
         "created_at >= :first": counted.first_day and datetime.combine(counted.first_day, datetime.min.time(), zone),
         "created_at < :after": counted.last_day
@@ -106,7 +118,7 @@ async def count(tx: AsyncSession, counted: Counted) -> int:
     }
     given = {words: value for words, value in conditions.items() if value is not None}
     statement = text(f"SELECT count(*) FROM {counted.kind} WHERE {' AND '.join(given)}")
-    names = {words.partition(":")[2]: value for words, value in given.items()}
+    names = {words.partition(":")[2].rstrip(")"): value for words, value in given.items()}
     return int((await tx.execute(statement, names)).scalar_one())
 
 

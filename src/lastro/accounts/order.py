@@ -11,7 +11,7 @@ from lastro.values.tax_id import TaxId
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An account to be opened."""
+    """An account to be opened, at this provider."""
 
     provider_id: UUID
     holder_name: str

@@ -28,7 +28,9 @@ _NULL_NAME = Text("Não pode ser nulo.", "May not be null.")
 class NewAccount(Incoming):
     """What a client sends to open an account."""
 
-    provider_id: Annotated[UUID, Field(description="ID do provedor bancário")]
+    provider_id: Annotated[
+        UUID | None, Field(description="ID do provedor bancário; o provedor padrão da empresa, se ausente")
+    ] = None
     holder_name: Annotated[HolderName, Field(description="Nome do titular", examples=["Empresa ABC Ltda"])]
     holder_document: Annotated[
         str, Field(strict=True, max_length=18, description="CPF/CNPJ do titular", examples=["12.345.678/0001-90"])
@@ -39,13 +41,13 @@ class NewAccount(Incoming):
         Metadata | None, Field(description="Dados adicionais: até 16 kB, profundidade 4, 50 chaves")
     ] = None
 
-    def application(self) -> Application:
-        """The request in our words. Raises Validation for a document that is not what its type says."""
+    def application(self, provider_id: UUID) -> Application:
+        """The request to this provider, in our words. Raises Validation for a document unlike its type."""
         try:
             document = TaxId.parse(self.holder_document, self.holder_document_type)
         except Invalid as error:
             raise document_flaw(error.text) from error
-        return Application(self.provider_id, self.holder_name, document, self.type, self.metadata)
+        return Application(provider_id, self.holder_name, document, self.type, self.metadata)
 
 
 def document_flaw(text: Text) -> Validation:

@@ -39,7 +39,10 @@ _ETAG = re.compile(r'"([0-9]{1,10})\.[0-9]{1,19}"')
 @router.post("", status_code=201, response_model=AccountDocument)
 async def create(body: NewAccountBody, caller: Creator, bank: TheBank, attempt: TheAttempt) -> Response:
     """Criar conta bancária."""
-    return respond(await service.create(bank, caller, body.data.attributes.application(), attempt))
+    caller.demand_the_whole_tenant()
+    wanted = body.data.attributes
+    provider = await bank.providers.of_tenant(wanted.provider_id, caller.tenant_id)
+    return respond(await service.create(bank, caller, wanted.application(provider.id), attempt))
 
 
 @router.get("")

@@ -3,7 +3,7 @@
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
 from lastro.errors import BankError, Conflict, Flaw, Unprocessable, Validation
-from lastro.values.bank_account import AccountType
+from lastro.providers.offer import Offer
 from lastro.values.text import Text
 
 _TYPE = Text("O provedor não suporta este tipo de conta.", "The provider does not support this account type.")
@@ -19,11 +19,14 @@ _OPENING = Text(
 _CLOSED = Text("A conta está encerrada.", "The account is closed.")
 
 
-def may_open(application: Application, *, types: frozenset[AccountType], strict: bool) -> BankError | None:
+def may_open(application: Application, offer: Offer, *, strict: bool) -> BankError | None:
     """Judge an application by what its provider offers."""
+    refusal = offer.refuses_to_open()
+    if refusal is not None:
+        return refusal
     if strict and not application.holder_document.has_valid_check_digits:
         return Validation(_CHECK_DIGITS, flaws=[Flaw(_CHECK_DIGITS, pointer="/data/attributes/holderDocument")])
-    if application.type not in types:
+    if application.type not in offer.account_types:
         return Unprocessable(_TYPE, flaws=[Flaw(_TYPE, pointer="/data/attributes/type")])
     return None
 

@@ -16,10 +16,12 @@ from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Consequence
 from lastro.database import Database, Found, constraint_of, page_of
-from lastro.errors import Conflict, NotFound, PreconditionFailed
+from lastro.errors import Conflict, Flaw, NotFound, PreconditionFailed
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.ledger.book import Holdings
+from lastro.outbox import queue
+from lastro.outbox.queue import Promise
 from lastro.values.bank_account import AccountType
 from lastro.values.money import Money
 from lastro.values.tax_id import DocumentType
@@ -34,6 +36,7 @@ NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
 _EXISTS = Text(
     "Já existe uma conta para este documento no provedor.", "The provider already has an account for this document."
 )
+_NO_PROVIDER = Text("Provedor não encontrado.", "Provider not found.")
 _FORBIDDEN_STEP = Text(
     "A conta está {status}; esta operação não é possível.", "The account is {status}; this is not possible."
 )
@@ -41,19 +44,26 @@ _STALE = Text("A conta mudou desde a sua leitura.", "The account changed since y
 
 
 async def create(bank: Bank, caller: Caller, application: Application, attempt: Attempt | None) -> Answer:
-    """Take an application; the account opens when its holder's documents are approved. Raises NotFound, Validation,
-    Unprocessable, Conflict."""
+    """Take an application; the account opens when its holder's documents are approved.
+
+    A provider without that desk has seen its customers' documents already: the account opens at once. Raises NotFound,
+    Validation, Unprocessable, Conflict.
+    """
     provider = await bank.providers.of_tenant(application.provider_id, caller.tenant_id)
-    refusal = rules.may_open(application, types=provider.account_types, strict=provider.strict_documents)
-    if refusal is not None:
-        raise refusal
+    refusal = rules.may_open(application, provider.offer, strict=provider.strict_documents)
     now = bank.now()
 
     async def apply(tx: AsyncSession) -> resources.AccountDocument:
+        if refusal is not None:  # in here, so that a repetition is answered what it was, whatever changed since
+            raise refusal
         account = await add(tx, new_id(now), caller.tenant_id, application, now=now)
+        if provider.offer.reviewed_elsewhere:
+            await queue.promise(tx, [Promise(OPEN, account.id, account.id)])
         return resources.document(account, (await book.holdings(tx, [account.id]))[account.id])
 
-    return await once(bank.db, attempt, 201, now, apply)
+    answer = await once(bank.db, attempt, 201, now, apply)
+    bank.doorbell.ring()
+    return answer
 
 
 async def add(
@@ -88,6 +98,8 @@ async def add(
     except IntegrityError as error:
         if constraint_of(error) == "pk_open_accounts":
             raise Conflict(_EXISTS) from error
+        if constraint_of(error) == "fk_accounts_provider_id":  # taken away in this very moment
+            raise NotFound(_NO_PROVIDER, flaws=[Flaw(_NO_PROVIDER, pointer="/data/attributes/providerId")]) from error
         raise
     await book.open_balance(tx, account_id)
     return account
@@ -104,7 +116,7 @@ SELECT a.id, a.provider_id, a.holder_name, a.holder_document, a.holder_document_
 
 async def get(db: Database, caller: Caller, account_id: UUID) -> tuple[AccountFacts, Holdings]:
     """One account of the caller's, and its money, in one trip: nothing is read more often. Raises NotFound."""
-    rows = await db.look(_GET, caller.tenant_id, account_id)
+    rows = await db.look(_GET, caller.tenant_id, account_id) if caller.reaches(account_id) else []
     if not rows:
         raise NotFound(NO_ACCOUNT)
     return _facts(rows[0]), Holdings(

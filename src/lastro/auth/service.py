@@ -1,4 +1,4 @@
-"""What an operator does with tokens: make, list, revoke. Each takes effect everywhere within a second."""
+"""Tokens and clients at rest: kept, listed, revoked. Each takes effect everywhere within a second."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,47 +7,55 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.auth.models import ApiToken
-from lastro.auth.permissions import Permission
-from lastro.auth.tokens import NewToken, issue
+from lastro.auth.binding import Rights
+from lastro.auth.models import ApiClient, ApiToken
+from lastro.auth.tokens import NewToken
 from lastro.errors import NotFound
 from lastro.values.text import Text
+from lastro.values.time_ordered_id import new_id
 
+_NO_CLIENT = Text("Cliente de API não encontrado.", "API client not found.")
 _NO_TOKEN = Text("Token não encontrado.", "Token not found.")
 
 
-async def create(
+async def keep(
     tx: AsyncSession,
+    token: NewToken,
     *,
     tenant_id: UUID,
     name: str,
-    permissions: Sequence[Permission],
+    rights: Rights,
     expires_at: datetime | None,
-    environment: str,
-    pepper: bytes,
     now: datetime,
-) -> NewToken:
-    """Make a token; its text exists only in what this returns."""
-    token = issue(environment, pepper)
-    tx.add(
-        ApiToken(
-            id=token.id,
-            tenant_id=tenant_id,
-            name=name,
-            secret_hmac=token.secret_hmac,
-            permissions=[str(permission) for permission in permissions],
-            created_at=now,
-            expires_at=expires_at,
-            revoked_at=None,
-        )
+    client_id: UUID | None = None,
+    created_by: str | None = None,
+) -> ApiToken:
+    """Write down what is kept of a token. A client's is bound as its client is: give it permissions alone."""
+    row = ApiToken(
+        id=token.id,
+        resource_id=new_id(now),
+        tenant_id=tenant_id,
+        client_id=client_id,
+        name=name,
+        secret_hmac=token.secret_hmac,
+        created_by=created_by,
+        created_at=now,
+        expires_at=expires_at,
+        revoked_at=None,
+        rights=rights,
     )
+    tx.add(row)
     await tx.flush()
-    return token
+    return row
 
 
 async def search(tx: AsyncSession, tenant_id: UUID) -> Sequence[ApiToken]:
-    """The tenant's tokens, newest first, revoked ones too."""
-    query = select(ApiToken).where(ApiToken.tenant_id == tenant_id).order_by(ApiToken.created_at.desc())
+    """The tenant's tokens, newest first, revoked ones too; those that clients make themselves are not among them."""
+    query = (
+        select(ApiToken)
+        .where(ApiToken.tenant_id == tenant_id, ApiToken.client_id.is_(None))
+        .order_by(ApiToken.created_at.desc())
+    )
     return (await tx.execute(query)).scalars().all()
 
 
@@ -57,4 +65,21 @@ async def revoke(tx: AsyncSession, token_id: str, *, now: datetime) -> None:
         raise NotFound(_NO_TOKEN)
     await tx.execute(
         update(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
+    )
+
+
+async def search_clients(tx: AsyncSession, tenant_id: UUID) -> Sequence[ApiClient]:
+    """The tenant's clients, newest first, revoked ones too."""
+    query = select(ApiClient).where(ApiClient.tenant_id == tenant_id).order_by(ApiClient.created_at.desc())
+    return (await tx.execute(query)).scalars().all()
+
+
+async def revoke_client(tx: AsyncSession, client_id: UUID, *, now: datetime) -> None:
+    """End a client and all of its tokens. Raises NotFound. One that was revoked stays revoked since then."""
+    if await tx.get(ApiClient, client_id) is None:
+        raise NotFound(_NO_CLIENT)
+    await tx.execute(
+        update(ApiClient)
+        .where(ApiClient.id == client_id, ApiClient.revoked_at.is_(None))
+        .values(revoked_at=now, updated_at=now)
     )

@@ -1,4 +1,4 @@
-"""A, I, E, T, O and V: accounts, stored answers, news, tenants and promises agree with what they are about."""
+"""A, I, S, E, T, O and V: accounts, stored answers, news, tenants and promises agree with what they are about."""
 
 from lastro.checker.invariants import Invariant
 
@@ -16,8 +16,10 @@ SELECT account.id::text
        ELSE TRUE END
 UNION ALL
 SELECT account.id::text
-  FROM accounts account LEFT JOIN kyc_files file ON file.account_id = account.id
+  FROM accounts account JOIN providers provider ON provider.id = account.provider_id
+  LEFT JOIN kyc_files file ON file.account_id = account.id
  WHERE account.account_number IS NOT NULL
+   AND provider.adapter = 'network'  -- other providers have reviewed their customers before
    AND (file.approved_at IS NULL
         OR NOT EXISTS (SELECT FROM kyc_submissions submission
                         WHERE submission.account_id = account.id AND submission.verdict = 'APPROVED'))
@@ -49,13 +51,17 @@ WITH answer AS MATERIALIZED (
                 WHEN operation LIKE '%/refund' THEN 'pix-refunds'
                 WHEN operation LIKE '%/pix/keys%' THEN 'pix-keys'
                 WHEN operation LIKE '%/pix/qrcode' THEN 'pix-qrcode'
+                WHEN operation LIKE '%/transfers/internal' THEN 'internal-transfers'
                 WHEN operation LIKE '%/kyc' THEN 'kyc'
+                WHEN operation LIKE '%/webhook-subscriptions%' THEN 'webhook-subscriptions'
                 ELSE 'accounts' END AS type
       FROM idempotency
      WHERE operation LIKE 'POST %/pix/payments'
         OR operation LIKE 'POST %/refund'
         OR operation ~ '/pix/keys(/[{]key_id[}]/confirm)?$'
         OR operation LIKE '%/pix/qrcode'
+        OR operation LIKE '%/transfers/internal'
+        OR operation ~ '/webhook-subscriptions(/[{]subscription_id[}]/(pause|resume|rotate-secret))?$'
         OR operation ~ '/accounts(/[{]account_id[}](/(close|block|unblock|kyc))?)?$'
 )
 SELECT answer.operation || ' ' || answer.key
@@ -72,13 +78,25 @@ SELECT answer.operation || ' ' || answer.key
                         AND key.tenant_id = answer.tenant_id
   LEFT JOIN pix_qrcodes code ON answer.type = 'pix-qrcode' AND code.id::text = answer.words[10]
                             AND code.tenant_id = answer.tenant_id
+  LEFT JOIN internal_transfers moved ON answer.type = 'internal-transfers' AND moved.id::text = answer.words[10]
+                                    AND moved.tenant_id = answer.tenant_id
+  LEFT JOIN webhook_subscriptions hook ON answer.type = 'webhook-subscriptions' AND hook.id::text = answer.words[10]
+                                      AND hook.tenant_id = answer.tenant_id
  WHERE (words[2], words[4], words[6], words[8]) IS DISTINCT FROM ('data', 'type', answer.type, 'id')
-    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id) IS NULL
+    OR coalesce(payment.id, refund.id, account.id, key.id, file.id, code.id, moved.id, hook.id) IS NULL
 UNION ALL
 SELECT words[10] || ' was created under two keys'
   FROM answer
- WHERE words[10] IS NOT NULL AND operation ~ '^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|accounts)$'
+ WHERE words[10] IS NOT NULL
+   AND operation ~ ('^POST .*/(pix/payments|refund|pix/keys|pix/qrcode|transfers/internal|accounts'
+                    || '|webhook-subscriptions)$')
  GROUP BY words[10] HAVING count(*) > 1
+"""
+
+_SECRETS_TOLD = """
+SELECT operation || ' ' || key
+  FROM idempotency
+ WHERE operation LIKE '%/webhook-subscriptions%' AND position(convert_to('whsec_', 'UTF8') IN body) > 0
 """
 
 _NEWS = """
@@ -91,8 +109,11 @@ WITH told AS (
            count(*) FILTER (WHERE type = 'pix.transfer.received') AS received,
            count(*) FILTER (WHERE type = 'pix.refund.completed') AS refunded,
            count(*) FILTER (WHERE type = 'pix.refund.failed') AS not_refunded,
+           count(*) FILTER (WHERE type = 'transfer.internal.completed') AS transferred,
            count(*) FILTER (WHERE type = 'pix.qrcode.paid') AS code_paid,
-           count(*) FILTER (WHERE type = 'pix.key.activated') AS key_activated,
+           count(*) FILTER (WHERE type = 'pix.refund.received') AS given_back,
+           count(*) FILTER (WHERE type = 'pix.qrcode.expired') AS code_expired,
+           count(*) FILTER (WHERE type = 'pix.key.registered') AS key_registered,
            count(*) FILTER (WHERE type = 'pix.key.refused') AS key_refused,
            count(*) FILTER (WHERE type = 'pix.key.removed') AS key_removed,
            count(*) FILTER (WHERE type = 'account.activated') AS activated,
@@ -108,12 +129,25 @@ WITH told AS (
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.refund', status FROM pix_refunds
      UNION ALL
+    SELECT account_id, id, tenant_id::text, 'transfer.internal', status FROM internal_transfers
+     UNION ALL
     SELECT id, id, tenant_id::text, 'account',
            CASE WHEN status = 'CLOSED' AND account_number IS NULL THEN 'WITHDRAWN' ELSE status END
       FROM accounts
      UNION ALL
-    SELECT account_id, id, tenant_id::text, 'pix.qrcode', CASE WHEN paid_at IS NULL THEN 'UNPAID' ELSE 'PAID' END
+    SELECT account_id, id, tenant_id::text, 'pix.qrcode',
+           CASE WHEN paid_at IS NOT NULL THEN 'PAID' WHEN expired_at IS NOT NULL THEN 'EXPIRED' ELSE 'UNPAID' END
       FROM pix_qrcodes
+     UNION ALL
+    SELECT back.account_id, back.reference, payer.tenant_id::text, 'pix.return', 'CREDITED'
+      FROM (SELECT account_id, reference FROM inbox WHERE kind = 'RETURN' AND rejected_with IS NULL
+             UNION ALL
+            SELECT transfer.payment_account_id, refund.id
+              FROM pix_refunds refund
+              JOIN pix_transfers transfer ON transfer.account_id = refund.account_id
+                                         AND transfer.id = refund.transfer_id
+             WHERE refund.status = 'COMPLETED' AND transfer.payment_id IS NOT NULL) back
+      JOIN accounts payer ON payer.id = back.account_id
      UNION ALL
     SELECT account_id, id, tenant_id::text, 'pix.key',
            CASE WHEN stage = 'ACTIVE' THEN 'ACTIVE' WHEN activated_at IS NOT NULL THEN 'REMOVED'
@@ -137,12 +171,15 @@ SELECT coalesce(owed.kind || ' ' || owed.resource_id, 'news of ' || told.resourc
        WHEN 'pix.refund PROCESSING' THEN told.times IS NOT NULL
        WHEN 'pix.refund COMPLETED' THEN (times, refunded) IS DISTINCT FROM (1, 1)
        WHEN 'pix.refund FAILED' THEN (times, not_refunded) IS DISTINCT FROM (1, 1)
+       WHEN 'transfer.internal COMPLETED' THEN (times, transferred) IS DISTINCT FROM (1, 1)
        WHEN 'pix.qrcode UNPAID' THEN told.times IS NOT NULL
        WHEN 'pix.qrcode PAID' THEN (times, code_paid) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.qrcode EXPIRED' THEN (times, code_expired) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.return CREDITED' THEN (times, given_back) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key UNHEARD OF' THEN told.times IS NOT NULL
-       WHEN 'pix.key ACTIVE' THEN (times, key_activated) IS DISTINCT FROM (1, 1)
+       WHEN 'pix.key ACTIVE' THEN (times, key_registered) IS DISTINCT FROM (1, 1)
        WHEN 'pix.key REFUSED' THEN (times, key_refused) IS DISTINCT FROM (1, 1)
-       WHEN 'pix.key REMOVED' THEN (times, key_activated, key_removed) IS DISTINCT FROM (2, 1, 1)
+       WHEN 'pix.key REMOVED' THEN (times, key_registered, key_removed) IS DISTINCT FROM (2, 1, 1)
        WHEN 'account PENDING' THEN told.times IS NOT NULL
        WHEN 'account ACTIVE' THEN (activated, closed, blocked) IS DISTINCT FROM (1, 0, unblocked)
                                   OR times <> 1 + blocked + unblocked
@@ -188,6 +225,10 @@ SELECT kind || ' ' || resource.id
          UNION ALL
         SELECT 'code', account_id, id, tenant_id, provider_id FROM pix_qrcodes
          UNION ALL
+        SELECT 'transfer from', account_id, id, tenant_id, NULL FROM internal_transfers
+         UNION ALL
+        SELECT 'transfer to', recipient_account_id, id, tenant_id, NULL FROM internal_transfers
+         UNION ALL
         SELECT 'event', account_id, id, tenant_id, NULL FROM events
          UNION ALL
         SELECT 'kyc file', account_id, id, tenant_id, NULL FROM kyc_files
@@ -214,7 +255,11 @@ SELECT 'lookup ' || lookup.e2e_id
   LEFT JOIN providers payees ON payees.id = payee.provider_id
  WHERE substr(lookup.e2e_id, 2, 8) IS DISTINCT FROM provider.ispb
     OR lookup.payee_account_id IS NOT NULL
-       AND (payees.ispb IS DISTINCT FROM provider.ispb OR lookup.owner ->> 'ispb' IS DISTINCT FROM provider.ispb)
+       AND (payees.house IS DISTINCT FROM provider.house OR lookup.owner ->> 'ispb' IS DISTINCT FROM provider.ispb)
+UNION ALL
+SELECT 'default provider of ' || tenant.id
+  FROM tenants tenant JOIN providers provider ON provider.id = tenant.default_provider_id
+ WHERE provider.tenant_id <> tenant.id
 UNION ALL
 SELECT 'message ' || message.end_to_end_id
   FROM inbox message JOIN accounts account ON account.id = message.account_id
@@ -239,8 +284,9 @@ WITH promised AS (SELECT topic, account_id, reference, count(*) AS times FROM ou
                 FROM pix_keys WHERE stage IN ('REGISTERING', 'REMOVING')
                UNION ALL
               SELECT 'account.open', account.id, account.id, account.status
-                FROM accounts account JOIN kyc_files file ON file.account_id = account.id
-               WHERE account.status = 'PENDING' AND file.approved_at IS NOT NULL
+                FROM accounts account JOIN providers provider ON provider.id = account.provider_id
+                LEFT JOIN kyc_files file ON file.account_id = account.id
+               WHERE account.status = 'PENDING' AND file.approved_at IS NOT NULL OR provider.adapter <> 'network'
                UNION ALL
               SELECT 'kyc.submit', account_id, submission.id,
                      CASE WHEN submission.number = file.submission THEN file.status END
@@ -260,10 +306,15 @@ UNION ALL
 SELECT 'key ' || id || ' is ' || stage FROM pix_keys WHERE stage IN ('REGISTERING', 'REMOVING')
 UNION ALL
 SELECT 'account ' || account.id || ' is ' || account.status
-  FROM accounts account JOIN kyc_files file ON file.account_id = account.id
- WHERE account.status = 'PENDING' AND file.approved_at IS NOT NULL
+  FROM accounts account JOIN providers provider ON provider.id = account.provider_id
+  LEFT JOIN kyc_files file ON file.account_id = account.id
+ WHERE account.status = 'PENDING' AND (file.approved_at IS NOT NULL OR provider.adapter <> 'network')
 UNION ALL
 SELECT 'kyc ' || id || ' is ' || status FROM kyc_files WHERE status = 'PENDING'
+UNION ALL
+SELECT 'code ' || id || ' expired and nobody said so'
+  FROM pix_qrcodes
+ WHERE transfer_id IS NULL AND expired_at IS NULL AND expires_at < clock_timestamp() - interval '5 minutes'
 """
 
 _OWED = "SELECT id || ' ' || topic || ' ' || reference FROM outbox"
@@ -271,14 +322,18 @@ _OWED = "SELECT id || ' ' || topic || ' ' || reference FROM outbox"
 INVARIANTS = (
     Invariant(
         "A1",
-        "Status, number and closing date of an account agree; a closed one is empty; none opened without an approval.",
+        "Status, number and closing date of an account agree; a closed one is empty; the network opens none without an"
+        " approval.",
         _STATES,
     ),
     Invariant("A2", "The registers of open accounts and of account numbers hold what they must.", _REGISTERS),
     Invariant("I5", "Each stored answer names a resource of its tenant; none was created under two keys.", _ANSWERS),
+    Invariant("S3", "No stored answer tells the secret of a subscription.", _SECRETS_TOLD),
     Invariant("E1", "Each step that is news was announced exactly once, to its own tenant, and nothing else.", _NEWS),
     Invariant("T4", "Whatever belongs to an account belongs to the account's tenant and provider.", _TENANTS),
     Invariant("O1", "What is under way is promised exactly once, and nothing else is promised.", _PROMISES),
-    Invariant("V1", "At rest, nothing waits for us: no payment, account, key or document.", _UNDER_WAY, at_rest=True),
+    Invariant(
+        "V1", "At rest, nothing waits for us: no payment, account, key, document or charge.", _UNDER_WAY, at_rest=True
+    ),
     Invariant("V2", "At rest, nothing is promised any more.", _OWED, at_rest=True),
 )

@@ -9,7 +9,8 @@ SELECT account_id || ' seq ' || seq
     OR source = target
     OR (reason, source, target) NOT IN (('HOLD', 'AVAILABLE', 'IN_TRANSIT'), ('SETTLE', 'IN_TRANSIT', 'SPI'),
                                         ('RELEASE', 'IN_TRANSIT', 'AVAILABLE'), ('RECEIVE', 'SPI', 'AVAILABLE'),
-                                        ('PAY', 'IN_TRANSIT', 'BOOK'), ('COLLECT', 'BOOK', 'AVAILABLE'))
+                                        ('PAY', 'IN_TRANSIT', 'BOOK'), ('COLLECT', 'BOOK', 'AVAILABLE'),
+                                        ('TRANSFER', 'AVAILABLE', 'BOOK'))
 """
 
 _APPEND_ONLY = """
@@ -17,7 +18,8 @@ SELECT 'there is no role lastro_app' WHERE NOT EXISTS (SELECT FROM pg_roles WHER
 UNION ALL
 SELECT verb || ' ' || name
   FROM pg_roles role
- CROSS JOIN unnest(ARRAY['movements', 'events', 'inbox', 'idempotency']) AS name
+ CROSS JOIN unnest(ARRAY['movements', 'events', 'event_feed', 'webhook_attempts', 'inbox', 'idempotency',
+                         'internal_transfers']) AS name
  CROSS JOIN unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS verb
  WHERE role.rolname = 'lastro_app'
    AND (has_table_privilege(role.oid, name, verb)
@@ -116,9 +118,25 @@ SELECT account_id || ' seq ' || seq
  WHERE movements.posted_at > accounts.closed_at
 """
 
+_IN_TIME = """
+SELECT account_id || ' seq ' || seq
+  FROM (SELECT account_id, seq, posted_at, lag(posted_at) OVER (PARTITION BY account_id ORDER BY seq) AS before
+          FROM movements) step
+ WHERE posted_at < before
+UNION ALL
+SELECT balance.account_id || ' balance'
+  FROM balances balance
+  LEFT JOIN movements last ON last.account_id = balance.account_id AND last.seq = balance.seq
+ WHERE balance.moved_at IS DISTINCT FROM last.posted_at
+"""
+
 INVARIANTS = (
     Invariant("L1", "Each movement is a sentence of the ledger and moves a positive amount.", _SENTENCES),
-    Invariant("L2", "The application can not rewrite movements, events, inbox or stored answers.", _APPEND_ONLY),
+    Invariant(
+        "L2",
+        "The application can not rewrite movements, events, inbox, stored answers or internal transfers.",
+        _APPEND_ONLY,
+    ),
     Invariant("L3", "Each account has one balance, and it is the sum of the account's movements.", _SUMS),
     Invariant("L4", "Movements are numbered 1 to n and each balance follows from the one before.", _RUNNING),
     Invariant("L5", "No pot of a customer was ever below zero, and CHECKs see to it.", _NEVER_NEGATIVE),
@@ -126,4 +144,5 @@ INVARIANTS = (
     Invariant("L7", "What an account has in transit is the sum of its PROCESSING payments and refunds.", _ON_ITS_WAY),
     Invariant("L9", "An account moves for one reason and one reference at most once.", _ONCE),
     Invariant("L11", "No movement on an account after it was closed.", _AFTER_CLOSING),
+    Invariant("L12", "Time never goes back along an account's movements; its balance has the last.", _IN_TIME),
 )

@@ -12,22 +12,25 @@ STATEMENT = "At rest, what settled here is what settled in the network's own boo
 
 _ROWS_AT_ONCE = 10_000
 
-# Collation "C" sorts as Python compares, so that the two books can be read side by side.
+# Collation "C" sorts as Python compares, so that the two books can be read side by side. What went another way than
+# through the network stands in the book of whoever took it there.
 _OURS = text(
     """
+      WITH theirs AS (SELECT id AS provider_id FROM providers WHERE adapter = 'network')
     SELECT e2e_id COLLATE "C" AS end_to_end_id, 'SENT' COLLATE "C" AS kind, amount_centavos AS centavos
-      FROM pix_payments WHERE status IN ('COMPLETED', 'REVERSED') AND payee_account_id IS NULL
+      FROM pix_payments JOIN theirs USING (provider_id)
+     WHERE status IN ('COMPLETED', 'REVERSED') AND payee_account_id IS NULL
      UNION ALL
     SELECT refund.e2e_id, 'RETURNED_BY_US', refund.amount_centavos
-      FROM pix_refunds refund
+      FROM pix_refunds refund JOIN theirs USING (provider_id)
       JOIN pix_transfers transfer ON transfer.account_id = refund.account_id AND transfer.id = refund.transfer_id
      WHERE refund.status = 'COMPLETED' AND transfer.payment_id IS NULL
      UNION ALL
     SELECT end_to_end_id, CASE kind WHEN 'PAYMENT' THEN 'RECEIVED' ELSE 'RETURNED_TO_US' END, amount_centavos
-      FROM inbox WHERE rejected_with IS NULL
+      FROM inbox JOIN theirs USING (provider_id) WHERE rejected_with IS NULL
      UNION ALL
     SELECT e2e_id, 'returned in all', returned_centavos
-      FROM pix_payments WHERE returned_centavos > 0 AND payee_account_id IS NULL
+      FROM pix_payments JOIN theirs USING (provider_id) WHERE returned_centavos > 0 AND payee_account_id IS NULL
      ORDER BY 1, 2
     """
 )

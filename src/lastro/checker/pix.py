@@ -157,6 +157,8 @@ SELECT collected.reference || ' was collected out of nothing'
    AND NOT EXISTS (SELECT FROM pix_refunds refund JOIN pix_transfers transfer
                        ON transfer.account_id = refund.account_id AND transfer.id = refund.transfer_id
                     WHERE refund.id = collected.reference AND transfer.payment_account_id = collected.account_id)
+   AND NOT EXISTS (SELECT FROM internal_transfers transfer
+                    WHERE transfer.id = collected.reference AND transfer.recipient_account_id = collected.account_id)
 """
 
 _TO_THE_CLOSED = """

@@ -9,16 +9,33 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from lastro.checker import bank, directory, keys, kyc, money, network, pix, qrcodes, refunds, totals
+from lastro.checker import (
+    access,
+    bank,
+    directory,
+    keys,
+    kyc,
+    money,
+    network,
+    news,
+    pix,
+    qrcodes,
+    refunds,
+    totals,
+    transfers,
+)
 from lastro.checker.invariants import Invariant
 
 EVERY: tuple[Invariant, ...] = (
     *money.INVARIANTS,
     *pix.INVARIANTS,
     *refunds.INVARIANTS,
+    *transfers.INVARIANTS,
     *keys.INVARIANTS,
     *qrcodes.INVARIANTS,
     *bank.INVARIANTS,
+    *access.INVARIANTS,
+    *news.INVARIANTS,
     *kyc.INVARIANTS,
     *totals.INVARIANTS,
 )

@@ -12,6 +12,8 @@ WITH row AS (
     SELECT tenant_id, account_id, 'pix_transfers', status, {_DAY} FROM pix_transfers
      UNION ALL
     SELECT tenant_id, account_id, 'pix_refunds', status, {_DAY} FROM pix_refunds
+     UNION ALL
+    SELECT tenant_id, account_id, 'internal_transfers', status, {_DAY} FROM internal_transfers
 ), there AS (
     SELECT tenant_id, coalesce(account_id, {_ALL}) AS account_id, kind, label, day, count(*) AS n
       FROM row

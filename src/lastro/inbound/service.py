@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from lastro.attempt import Overtaken
 from lastro.bank import Bank
 from lastro.errors import NotFound
 from lastro.kyc import reviewing
+from lastro.outbox import queue
+from lastro.outbox.queue import Concern
 from lastro.pix.payments import conclusion as payments
 from lastro.pix.payments import returns
 from lastro.pix.refunds import conclusion as refunds
@@ -16,6 +18,7 @@ from lastro.providers.protocol import (
     InFlight,
     KycReviewed,
     ManyReceived,
+    NoNews,
     Notification,
     PaymentStatus,
     PixReceived,
@@ -35,7 +38,7 @@ async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> S
     """
     match notification:
         case PixReceived():
-            return [await transfers.receive(bank, provider_id, notification)]
+            return [await _receive(bank, provider_id, notification)]
         case ManyReceived():
             return await asyncio.gather(*(transfers.receive(bank, provider_id, each) for each in notification.pix))
         case PaymentStatus():
@@ -43,11 +46,24 @@ async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> S
             return [None]
         case ReturnReceived():
             return [await _take_back(bank, provider_id, notification)]
+        case NoNews():
+            return [None]
         case KycReviewed():
             async with bank.db.transaction() as tx:
                 refusal = await reviewing.hear(tx, provider_id, notification, now=bank.now())
             bank.doorbell.ring()  # an approval opens the account
             return [refusal]
+
+
+async def _receive(bank: Bank, provider_id: UUID, pix: PixReceived) -> str | None:
+    """A provider that has taken the money already does not send it back for our refusal: a human must."""
+    refusal = await transfers.receive(bank, provider_id, pix)
+    if refusal is not None and pix.credited_at is not None:
+        detail = f"{pix.end_to_end_id} of R$ {pix.amount} lies at the provider, and was refused here: {refusal}"
+        reference = uuid5(provider_id, pix.end_to_end_id)  # the same for every repetition
+        async with bank.db.transaction() as tx:
+            await queue.alert(tx, [Concern("refused_too_late", provider_id, reference, detail)])
+    return refusal
 
 
 async def _conclude(bank: Bank, provider_id: UUID, status: PaymentStatus) -> None:

@@ -32,6 +32,17 @@ STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.UNAVAILABLE: 503,
 }
 
+OAUTH = "/oauth/"
+"""Under these paths errors also speak RFC 6749. A `reason` is a word of it there."""
+
+# What has no word of its own is invalid_request.
+_OAUTH_ERRORS: Mapping[ErrorCode, str] = {
+    ErrorCode.UNAUTHORIZED: "invalid_client",
+    ErrorCode.RATE_LIMITED: "temporarily_unavailable",
+    ErrorCode.UNAVAILABLE: "temporarily_unavailable",
+    ErrorCode.INTERNAL: "server_error",
+}
+
 _INVALID = Text("Dados inválidos.", "Invalid data.")
 
 # What Pydantic found, in our words. Its own words may quote the value, and know only English.
@@ -116,18 +127,24 @@ def _weight(parameters: str) -> float:
         return 0.0
 
 
-def headers_of(error: BankError) -> dict[str, str]:
+def headers_of(error: BankError, *, path: str = "") -> dict[str, str]:
     """What a status promises beside its body."""
     headers: dict[str, str] = {}
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
     if error.code is ErrorCode.UNAUTHORIZED:
-        headers["www-authenticate"] = 'Bearer realm="lastro"'
+        scheme = "Basic" if path.startswith(OAUTH) else "Bearer"
+        headers["www-authenticate"] = f'{scheme} realm="lastro"'
     return headers
 
 
-def body_of(error: BankError, *, accept: str = "", accept_language: str = "", request_id: str | None = None) -> bytes:
-    """The body: JSON:API's errors alone for who asks for that type, else the contract's four fields and the errors."""
+def body_of(
+    error: BankError, *, path: str = "", accept: str = "", accept_language: str = "", request_id: str | None = None
+) -> bytes:
+    """The body: JSON:API's errors alone for who asks for that type, else the contract's four fields and the errors.
+
+    Under /oauth the two fields of RFC 6749 stand before them, whose description is ASCII, so in English.
+    """
     english = prefers_english(accept_language)
 
     def say(text: Text) -> str:
@@ -138,11 +155,16 @@ def body_of(error: BankError, *, accept: str = "", accept_language: str = "", re
     message = say(error.text)
     flaws = error.flaws or (Flaw(error.text),)
     errors = [_error_object(flaw, status, error.code, message, say(flaw.text), notes) for flaw in flaws]
-    if wants_json_api(accept):
+    oauth: dict[str, Any] = {}
+    if path.startswith(OAUTH):
+        word = error.reason or _OAUTH_ERRORS.get(error.code, "invalid_request")
+        oauth = {"error": word, "error_description": error.text.en}
+    elif wants_json_api(accept):
         return _dump({"errors": errors})
     named = {_field(flaw): say(flaw.text) for flaw in error.flaws}
     return _dump(
         {
+            **oauth,
             "code": error.code,
             "message": message,
             "statusCode": status,

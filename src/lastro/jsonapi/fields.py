@@ -29,12 +29,20 @@ _AMOUNT_SHAPE = Text(
     "Must be a number of reais, greater than zero, with at most two decimals.",
 )
 _DATE_SHAPE = Text("Deve ser uma data no formato AAAA-MM-DD.", "Must be a date such as 2026-01-31.")
+_MOMENT_SHAPE = Text(
+    "Deve ser um instante RFC 3339 com fuso, como 2026-01-31T10:30:00Z.",
+    "Must be an RFC 3339 time with an offset, such as 2026-01-31T10:30:00Z.",
+)
 _CONTROL = Text(
     "Não pode conter quebras de linha nem caracteres de controle.",
     "May not contain line breaks or control characters.",
 )
 _TOO_LONG = Text("Deve ter no máximo {longest} caracteres.", "Must have at most {longest} characters.")
 _BLANK = Text("Não pode ser vazio.", "May not be blank.")
+_CORRELATION = Text(
+    "Deve ter de 1 a 64 caracteres ASCII visíveis, sem espaços.",
+    "Must have 1 to 64 visible ASCII characters, no spaces.",
+)
 _METADATA_SHAPE = Text("Deve ser um objeto JSON.", "Must be a JSON object.")
 _METADATA_SIZE = Text("Limite: 16 kB, profundidade 4 e 50 chaves ao todo.", "Limit: 16 kB, depth 4 and 50 keys in all.")
 _METADATA_NUMBER = Text(
@@ -118,6 +126,21 @@ def line(longest: int) -> tuple[Any, ...]:
     return Field(strict=True, min_length=1, max_length=longest), AfterValidator(lambda value: _one_line(value, longest))
 
 
+def _read_correlation(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,64}", value):
+        raise Invalid(_CORRELATION)
+    return value
+
+
+CorrelationId = Annotated[
+    str,
+    PlainValidator(_read_correlation),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-~]+$"}),
+    Field(description="Referência do cliente, livre e não única", examples=["pedido-1042"]),
+]
+"""The client's own reference: 1 to 64 visible ASCII characters, as in an Idempotency-Key. Nothing makes it unique."""
+
+
 def _read_date(value: Any) -> date:
     if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}", value):
         raise Invalid(_DATE_SHAPE)
@@ -132,6 +155,28 @@ def _read_date(value: Any) -> date:
 
 Day = Annotated[date, BeforeValidator(_read_date)]
 """A calendar day in São Paulo."""
+
+
+def _read_moment(value: Any) -> datetime:
+    """RFC 3339 with its offset: a time without one is nobody's."""
+    shape = r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+    if not isinstance(value, str) or not re.fullmatch(shape, value):
+        raise Invalid(_MOMENT_SHAPE)
+    try:
+        moment = datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Invalid(_MOMENT_SHAPE) from error
+    if moment.year > 9998:  # noqa: PLR2004 - a moment later must exist
+        raise Invalid(_MOMENT_SHAPE)
+    return max(moment, _EPOCH)
+
+
+Moment = Annotated[
+    datetime,
+    PlainValidator(_read_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2024-01-15T10:30:00Z"]}),
+]
+"""A moment that a client names, in UTC; what lies before 1970 is 1970."""
 
 
 def start_of(day: date) -> datetime:

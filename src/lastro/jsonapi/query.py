@@ -71,10 +71,14 @@ class DatedQuery(ListQuery):
     @field_validator("date_to")
     @classmethod
     def _not_before_the_first(cls, last: date | None, others: ValidationInfo) -> date | None:
-        first = others.data.get("date_from")
-        if first is not None and last is not None and first > last:
-            raise Invalid(_DAYS)
-        return last
+        return in_order(others.data.get("date_from"), last)
+
+
+def in_order(first: date | None, last: date | None) -> date | None:
+    """The last day. Raises Invalid when it lies before the first."""
+    if first is not None and last is not None and first > last:
+        raise Invalid(_DAYS)
+    return last
 
 
 Item = TypeVar("Item")

@@ -26,6 +26,7 @@ from lastro.kyc.order import Paper, Upload
 from lastro.kyc.safe import Filed
 from lastro.kyc.states import UNDER_REVIEW, DocumentKind, KycStatus
 from lastro.ledger import book
+from lastro.providers.features import Feature
 from lastro.values.text import Invalid, Text
 from lastro.values.time_ordered_id import new_id
 
@@ -53,7 +54,9 @@ async def send(
     """Take documents in; a file that is complete goes to the provider. Raises NotFound, Conflict, Unprocessable,
     Unavailable."""
     async with bank.db.transaction() as tx:
-        await _refuse_early(tx, caller, account_id, attempt)
+        provider_id = await _refuse_early(tx, caller, account_id, attempt)
+    if provider_id is not None:
+        (await bank.providers.get(provider_id)).offer.demand(Feature.KYC)
     uploads = await _judged(bank.images, papers, caller.tenant_id)
     now = bank.now()
     files = await asyncio.to_thread(_filed, bank.key_ring, uploads, account_id, caller.tenant_id, now)
@@ -70,14 +73,18 @@ async def send(
     return answer
 
 
-async def _refuse_early(tx: AsyncSession, caller: Caller, account_id: UUID, attempt: Attempt | None) -> None:
-    """Decode nothing for what is bound to be refused. A repetition is let through: it is answered what it was."""
+async def _refuse_early(tx: AsyncSession, caller: Caller, account_id: UUID, attempt: Attempt | None) -> UUID | None:
+    """Decode nothing for what is bound to be refused; the provider that would get it.
+
+    None: a repetition, which is let through, as it is answered what it was.
+    """
     if attempt and await find(tx, [attempt]):
-        return
+        return None
     account, file = await _read(tx, caller, account_id)
     refusal = rules.may_send(account.status, file.status if file else KycStatus.NOT_STARTED)
     if refusal is not None:
         raise refusal
+    return account.provider_id
 
 
 async def _judged(isolated: Isolated, papers: Sequence[Paper], tenant_id: UUID) -> Sequence[Upload]:

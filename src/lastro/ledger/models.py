@@ -17,7 +17,10 @@ def _pot(column: str) -> Enum:
 
 
 class Balance(Base):
-    """What an account holds now. Locked by whoever is about to move its money; `seq` counts its movements."""
+    """What an account holds now. Locked by whoever is about to move its money; `seq` counts its movements.
+
+    `moved_at` is the time of the last one: no later movement is ever older, whatever clock its writer had.
+    """
 
     __tablename__ = "balances"
     __table_args__ = (
@@ -31,10 +34,14 @@ class Balance(Base):
     available: Mapped[Money] = mapped_column("available_centavos")
     in_transit: Mapped[Money] = mapped_column("in_transit_centavos")
     seq: Mapped[int] = mapped_column(BigInteger)
+    moved_at: Mapped[datetime | None]
 
 
 class MovementRow(Base):
-    """One sentence that was said, with the balances after it. Append-only: the application's role can not change it."""
+    """One sentence that was said, with the balances after it. Append-only: the application's role can not change it.
+
+    Along `seq`, `posted_at` never goes back.
+    """
 
     __tablename__ = "movements"
     __table_args__ = (

@@ -5,7 +5,8 @@
     release  IN_TRANSIT → AVAILABLE    the network says rejected
     receive  SPI        → AVAILABLE    a Pix arrived, or came back
     pay      IN_TRANSIT → BOOK         the payee is our own customer too
-    collect  BOOK       → AVAILABLE    the payee's side of that, in the same transaction
+    transfer AVAILABLE  → BOOK         to another account of the same tenant, at once
+    collect  BOOK       → AVAILABLE    the other side of these two, in the same transaction
 
 AVAILABLE and IN_TRANSIT belong to the account. SPI and BOOK belong to the bank: SPI is the sum of what crossed to and
 from the network; in BOOK nothing stays.
@@ -36,6 +37,7 @@ class Reason(StrEnum):
     RECEIVE = "RECEIVE"
     PAY = "PAY"
     COLLECT = "COLLECT"
+    TRANSFER = "TRANSFER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ def pay(account_id: UUID, amount: Money, reference: UUID) -> Movement:
     return Movement(account_id, Pot.IN_TRANSIT, Pot.BOOK, amount, Reason.PAY, reference)
 
 
+def transfer(account_id: UUID, amount: Money, reference: UUID) -> Movement:
+    """The money goes to another account of the same tenant; `collect` says the other half."""
+    return Movement(account_id, Pot.AVAILABLE, Pot.BOOK, amount, Reason.TRANSFER, reference)
+
+
 def collect(account_id: UUID, amount: Money, reference: UUID) -> Movement:
-    """Another customer of this bank paid, or gave back."""
+    """Another account of this bank paid, transferred, or gave back."""
     return Movement(account_id, Pot.BOOK, Pot.AVAILABLE, amount, Reason.COLLECT, reference)

@@ -1,9 +1,10 @@
-"""Promises that are kept one by one, each with its own call to a provider: side by side, and not for long."""
+"""Promises that are kept one by one, or provider by provider: side by side, and not for long."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
 
-from lastro.errors import Unavailable
+from lastro.errors import BankError, Unavailable
 from lastro.outbox.queue import Claimed, Waiting
 
 PATIENCE_SECONDS = 4.0  # for all that were claimed together: the worker has payments to bring to the network too
@@ -29,6 +30,34 @@ async def side_by_side(claimed: Sequence[Claimed], errand: Errand) -> Sequence[W
         return None
 
     return [waiting for waiting in await asyncio.gather(*map(run, claimed)) if waiting is not None]
+
+
+async def provider_by_provider(
+    claimed: Sequence[Claimed],
+    provider_of: Callable[[Claimed], UUID],
+    keep: Callable[[UUID, Sequence[Claimed]], Awaitable[Sequence[Waiting]]],
+) -> Sequence[Waiting]:
+    """Keep each provider's promises by themselves, side by side: a slow one keeps no other's waiting.
+
+    What goes wrong with one makes its own promises wait. Says which must wait, and why.
+    """
+
+    async def at(provider_id: UUID, mine: Sequence[Claimed]) -> Sequence[Waiting]:
+        try:
+            return await keep(provider_id, mine)
+        except BankError as error:
+            return [Waiting(each, f"{type(error).__name__}: {error}") for each in mine]
+
+    parts: dict[UUID, list[Claimed]] = {}
+    for each in claimed:
+        parts.setdefault(provider_of(each), []).append(each)
+    done = await asyncio.gather(*(at(provider_id, mine) for provider_id, mine in parts.items()), return_exceptions=True)
+    waiting: list[Waiting] = []
+    for outcome in done:
+        if isinstance(outcome, BaseException):  # a bug: the others are done, and are left alone by who postpones
+            raise outcome
+        waiting += outcome
+    return waiting
 
 
 async def apart(claimed: Sequence[Claimed], keep: Callable[[Sequence[Claimed]], Awaitable[None]]) -> Sequence[Waiting]:

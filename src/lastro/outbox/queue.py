@@ -224,13 +224,17 @@ async def give_up(tx: AsyncSession, waiting: Sequence[Waiting]) -> None:
     )
 
 
-async def alert(tx: AsyncSession, concerns: Sequence[Concern]) -> None:
-    """Leave notes for a human, in the transaction of what caused them; one of a kind for each reference."""
+async def alert(tx: AsyncSession, concerns: Sequence[Concern], *, anew: bool = False) -> None:
+    """Leave notes for a human, in the transaction of what caused them; one of a kind for each reference.
+
+    `anew`: what was seen to once, and happened again, is told again.
+    """
     if not concerns:
         return
-    told = await tx.execute(
-        select(Alert.kind, Alert.reference).where(among(Alert.reference, {each.reference for each in concerns}))
+    known_ones = select(Alert.kind, Alert.reference).where(
+        among(Alert.reference, {each.reference for each in concerns})
     )
+    told = await tx.execute(known_ones.where(Alert.resolved_at.is_(None)) if anew else known_ones)
     known = {(row.kind, row.reference) for row in told}
     for each in concerns:
         if (each.kind, each.reference) not in known:

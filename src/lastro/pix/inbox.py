@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Index, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -27,6 +27,15 @@ class InboxRow(Base):
     """
 
     __tablename__ = "inbox"
+    # A statement asks what a credit was; only a return writes to this index.
+    __table_args__ = (
+        Index(
+            "ix_inbox_account_id_reference_returned",
+            "account_id",
+            "reference",
+            postgresql_where=text("kind = 'RETURN'"),
+        ),
+    )
 
     end_to_end_id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[MessageKind]

@@ -26,15 +26,20 @@ from lastro.errors import (
     Validation,
 )
 from lastro.providers import network_wire as wire
+from lastro.providers.directory import Adapter
+from lastro.providers.features import Feature
 from lastro.providers.protocol import (
     Holder,
     Instruction,
     KeyOwner,
     KycPaper,
+    MadeCode,
     Notification,
     Opened,
     Outcome,
+    Probe,
     ReturnInstruction,
+    WantedCode,
 )
 from lastro.providers.refusals import TAKEN, WHY_TAKEN
 from lastro.values.bank_account import AccountType, BankAccount
@@ -45,6 +50,7 @@ from lastro.values.text import Text
 
 _CONNECT_SECONDS = 2.0
 _SETTLE_SECONDS = 6.0  # with the connect, less than the lease of a promise: nobody else claims it meanwhile
+_PROBE_SECONDS = 2.0
 _SIGNATURE_WINDOW_SECONDS = 300
 _MOST_MESSAGES = 100
 _LONGEST_WAIT_SECONDS = 3600
@@ -72,8 +78,19 @@ _NOT_TO_BE_ASKED = Text("O diretório não aceita consultar esta chave.", "The d
 _NO_SUCH_ENTRY = Text("O diretório não aceita registrar esta chave.", "The directory refuses to register this key.")
 _NOT_OPENED = Text("O provedor recusou a abertura da conta.", "The provider refused to open the account.")
 _TOO_MANY_MESSAGES = Text("Mensagens demais. Aguarde e tente de novo.", "Too many messages. Wait, then try again.")
+_NO_CODES = Text("O provedor não gera QR Codes.", "The provider makes no QR codes.")
 _NOT_REVIEWED = Text("O provedor recusou os documentos.", "The provider refused the documents.")
 _UNKNOWN = Text("O provedor não conhece este item.", "The provider does not know this item.")
+
+
+FEATURES = frozenset(Feature) - {Feature.PIX_QRCODE}
+"""The network makes no codes: Lastro makes them, signs them and shows the charges."""
+
+
+def adapter(client: httpx.AsyncClient, *, base_url: str, secret: str) -> Adapter:
+    """The network of the operator's settings: whatever the provider, one address and one secret."""
+    network = NetworkHttp(client, base_url=base_url, secret=secret)
+    return Adapter(FEATURES, frozenset(AccountType), lambda _access: network, takes=frozenset(), one_book=True)
 
 
 class NetworkHttp:
@@ -185,6 +202,10 @@ class NetworkHttp:
             account = wire.opened_in(answer, ispb, kind)
             return Opened(account.branch, account.number)
 
+    async def make_code(self, wanted: WantedCode) -> MadeCode:  # noqa: ARG002 - as the Protocol has it
+        """Not offered: the network makes no codes. Raises Unprocessable."""
+        raise Unprocessable(_NO_CODES)
+
     async def send_code(self, kind: KeyType, address: str, *, code: str, key_id: UUID, expires_at: datetime) -> None:
         """Have a code sent to a customer. Raises RateLimited, ProviderUnavailable."""
         body = wire.code_out(kind, address, code=code, request_id=key_id, expires_at=expires_at)
@@ -208,6 +229,23 @@ class NetworkHttp:
         refused = (Unprocessable, _NOT_REVIEWED)
         with _in_our_words({400: refused, 409: refused, 413: refused, 422: refused}):
             await self._call("POST", "/office/kyc", content=content, seconds=8.0)
+
+    async def examine(self, *, ispb: str) -> Sequence[Probe]:
+        """Whether the secret is good, and whether DICT and SPI answer for this participant. Changes nothing."""
+        parts = {"AUTH": "/ping", "DICT": "/dict/ping", "SPI": "/spi/ping"}
+        return await asyncio.gather(*(self._probe(name, path, ispb) for name, path in parts.items()))
+
+    async def _probe(self, name: str, path: str, ispb: str) -> Probe:
+        began, problem = time.monotonic(), None
+        try:
+            headers = {"PI-RequestingParticipant": ispb}
+            if await self._call("GET", path, headers=headers, seconds=_PROBE_SECONDS) != {"status": "UP"}:
+                problem = "an answer that makes no sense"
+        except _Refused as refused:
+            problem = f"{refused.status} {refused.kind or ''}".strip()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            problem = type(error).__name__  # its text may hold the address
+        return Probe(name, round((time.monotonic() - began) * 1000), problem)
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """What the network tells us, unasked. Raises Unauthorized, Validation."""

@@ -6,7 +6,7 @@ An adapter answers with an outcome when it knows one, and raises when it does no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -28,7 +28,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One side of a Pix: a holder and the account."""
+    """One side of a Pix: a holder and the account, as far as the provider shows them.
+
+    A stranger's document may be covered, and the account undisclosed: see `TaxId` and `BankAccount`.
+    """
 
     name: str
     tax_id: TaxId
@@ -37,11 +40,15 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """What the directory (DICT) answers to a key."""
+    """What the directory (DICT) answers to a key.
+
+    With an `end_to_end_id`, the provider has made the id of the payment that may follow: it goes out under that one.
+    """
 
     key: PixKey
     party: Party
-    created_at: datetime
+    created_at: datetime | None
+    end_to_end_id: EndToEndId | None = None
 
 
 class Initiation(StrEnum):
@@ -130,7 +137,10 @@ class KeyDirectory(Protocol):
     """DICT: which account stands behind a key."""
 
     async def find_key(self, key: PixKey, *, ispb: str, payer_tax_id: TaxId, end_to_end_id: EndToEndId) -> KeyOwner:
-        """Raise KeyNotFound, RateLimited or ProviderUnavailable."""
+        """Raise KeyNotFound, RateLimited, Unprocessable (not to be asked for) or ProviderUnavailable.
+
+        May be repeated; it may be counted again, and the id that a provider made is another one then.
+        """
         ...
 
     async def register_key(
@@ -147,8 +157,8 @@ class KeyDirectory(Protocol):
 class SettlementRail(Protocol):
     """SPI: where money moves between banks."""
 
-    async def settle(self, instructions: Sequence[Instruction]) -> Sequence[Outcome]:
-        """Up to 100 at once, one outcome each, in order; idempotent by end-to-end id.
+    async def settle(self, instructions: Sequence[Instruction]) -> Sequence[Outcome | None]:
+        """Up to 100 at once, one outcome each, in order; idempotent by end-to-end id. None: nothing is known of it.
 
         Safe to repeat after any exception, which means that nothing is known of any of them.
         Raise ProviderUnavailable.
@@ -190,6 +200,35 @@ class AccountOffice(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WantedCode:
+    """A code to be made. Without a `lifetime` it is a static one; with one, a charge of this amount."""
+
+    id: UUID
+    name: str
+    amount: Money | None
+    description: str | None
+    lifetime: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCode:
+    """The text of a code that a provider made, the txid of what is paid through it, and the key that is paid."""
+
+    text: str
+    txid: str
+    key: PixKey
+    expires_at: datetime | None
+
+
+class CodeMaker(Protocol):
+    """A provider that makes the codes under which its customers are paid, and publishes their charges."""
+
+    async def make_code(self, wanted: WantedCode) -> MadeCode:
+        """Idempotent by id. Raise Unprocessable, ProviderUnavailable: whether there is a code is not known then."""
+        ...
+
+
 class Messenger(Protocol):
     """Whoever sends e-mails and short messages to customers."""
 
@@ -203,7 +242,10 @@ class Messenger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PixReceived:
-    """Somebody at another bank paid one of our customers."""
+    """Somebody at another bank paid one of our customers.
+
+    `credited_at`: the provider has taken the money already, then. A refusal of ours sends nothing back.
+    """
 
     end_to_end_id: EndToEndId
     amount: Money
@@ -214,6 +256,7 @@ class PixReceived:
     txid: str | None
     description: str | None
     created_at: datetime
+    credited_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +296,14 @@ class KycReviewed:
     documents: Mapping[str, str]
 
 
-Notification = PixReceived | ManyReceived | PaymentStatus | ReturnReceived | KycReviewed
+@dataclass(frozen=True, slots=True)
+class NoNews:
+    """Something that asks nothing of us, such as a test call; `about` is for the log."""
+
+    about: str
+
+
+Notification = PixReceived | ManyReceived | PaymentStatus | ReturnReceived | KycReviewed | NoNews
 
 
 class Notifier(Protocol):
@@ -284,5 +334,5 @@ class Examined(Protocol):
         ...
 
 
-class Provider(KeyDirectory, SettlementRail, AccountOffice, Messenger, Notifier, Examined, Protocol):
-    """All that one adapter can do."""
+class Provider(KeyDirectory, SettlementRail, AccountOffice, CodeMaker, Messenger, Notifier, Examined, Protocol):
+    """All that an adapter may do. What is not in its features is Unprocessable, and the services ask for none of it."""

@@ -19,6 +19,7 @@ from lastro.simulator import (
     mailbox,
     office,
     orders,
+    pings,
     returns,
     rules,
     settlement,
@@ -122,7 +123,7 @@ def _app(network: Network) -> FastAPI:
     for steered in (steering.router, rules.router, charges.router, mailbox.readers, kyc_desk.steered, shop.router):
         app.include_router(steered)
     offices = (office.router, mailbox.router, kyc_desk.router)
-    for part in (directory.router, settlement.router, returns.router, *offices):
+    for part in (pings.router, directory.router, settlement.router, returns.router, *offices):
         app.include_router(part, prefix="/network", dependencies=[Depends(participant_only)])
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _not_here)

@@ -5,15 +5,28 @@ tables, in whatever way, can not forget it. The worker folds changes into the ro
 both, so one snapshot: nothing is counted twice or not at all while it is being folded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, SQLColumnExpression, cast, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    SQLColumnExpression,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lastro.database import among
 from lastro.tally.models import EVERY_ACCOUNT, Tally, TallyChange
 
 FOLDED_AT_ONCE = 1_000  # changes; and, of those that name many accounts, as many as name this many together:
@@ -24,7 +37,10 @@ _FOLDING = 0x54414C4C  # the advisory lock of whoever folds ("TALL")
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Which rows to count: of a table, of a tenant; narrower by what is given. Both days are included."""
+    """Which rows to count: of a table, of a tenant; narrower by what is given. Both days are included.
+
+    `within`: only rows of these accounts, whichever was asked for.
+    """
 
     kind: str
     tenant_id: UUID
@@ -32,14 +48,24 @@ class Counted:
     label: str | None = None
     first_day: date | None = None
     last_day: date | None = None
+    within: frozenset[UUID] | None = None
+
+    @property
+    def accounts(self) -> Collection[UUID]:
+        """The accounts whose rows are counted; EVERY_ACCOUNT alone is all of the tenant's."""
+        if self.account_id is None:
+            return [EVERY_ACCOUNT] if self.within is None else self.within
+        return [self.account_id] if self.within is None or self.account_id in self.within else []
 
 
 async def total(tx: AsyncSession, counted: Counted) -> int:
     """How many there are, this instant."""
-    rolled_up = select(func.sum(Tally.n)).where(
-        Tally.account_id == (counted.account_id or EVERY_ACCOUNT), *_cells(Tally, counted)
-    )
-    pending = select(func.sum(_share(counted.account_id))).where(*_cells(TallyChange, counted))
+    accounts = counted.accounts
+    if not accounts:
+        return 0
+    theirs = Tally.account_id == next(iter(accounts)) if len(accounts) == 1 else among(Tally.account_id, accounts)
+    rolled_up = select(func.sum(Tally.n)).where(theirs, *_cells(Tally, counted))
+    pending = select(func.sum(_share(accounts))).where(*_cells(TallyChange, counted))
     both = [func.coalesce(each.scalar_subquery(), 0) for each in (rolled_up, pending)]
     found: int = (await tx.execute(select(cast(both[0] + both[1], BigInteger)))).scalar_one()
     return found
@@ -56,11 +82,16 @@ def _cells(table: type[Tally | TallyChange], counted: Counted) -> list[ColumnEle
     return conditions
 
 
-def _share(account_id: UUID | None) -> SQLColumnExpression[Any]:
-    """What of a change is the account's."""
-    if account_id is None:
+def _share(accounts: Collection[UUID]) -> SQLColumnExpression[Any]:
+    """What of a change is these accounts'."""
+    if EVERY_ACCOUNT in accounts:
         return TallyChange.n
-    return TallyChange.counts[func.array_position(TallyChange.account_ids, account_id)]
+    if len(accounts) == 1:
+        (account_id,) = accounts
+        return TallyChange.counts[func.array_position(TallyChange.account_ids, account_id)]
+    share = func.unnest(TallyChange.account_ids, TallyChange.counts).table_valued("account_id", "n").render_derived()
+    theirs = share.c.account_id == any_(bindparam(None, sorted(accounts), type_=ARRAY(Uuid()), unique=True))
+    return select(func.sum(share.c.n)).select_from(share).where(theirs).correlate(TallyChange).scalar_subquery()
 
 
 # The oldest first: what takes a row out of a cell is younger than what put it in, so that no cell falls below zero.
@@ -108,7 +139,7 @@ async def pending(tx: AsyncSession) -> int:
     return int((await tx.execute(select(func.count()).select_from(TallyChange))).scalar_one())
 
 
-COUNTED = ("pix_payments", "pix_transfers", "pix_refunds")
+COUNTED = ("pix_payments", "pix_transfers", "pix_refunds", "internal_transfers")
 
 RECOUNT: Sequence[str] = (
     "TRUNCATE tally, tally_changes",

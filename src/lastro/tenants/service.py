@@ -1,25 +1,29 @@
-"""What an operator does with tenants and their providers."""
+"""What an operator does with tenants and their providers, and what a tenant sees and says of itself."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from lastro.accounts.models import Account
+from lastro.accounts.service import NO_ACCOUNT
+from lastro.accounts.states import AccountStatus
+from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.errors import Flaw, NotFound, Validation
+from lastro.errors import Conflict, Flaw, NotFound, Validation
+from lastro.providers.directory import NETWORK
 from lastro.providers.models import ProviderRow
 from lastro.tenants.models import Tenant
+from lastro.tenants.providers import service as providers
+from lastro.tenants.providers.order import NewProvider, Terms
 from lastro.values.bank_account import AccountType
-from lastro.values.participants import participant
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Invalid, Text
 from lastro.values.time_ordered_id import new_id
 
-NETWORK = "network"
-"""The adapter to docs/network.md, the one that there is."""
-
-_NO_TENANT = Text("Cliente não encontrado.", "Tenant not found.")
-_NO_PARTICIPANT = Text("ISPB não participa do Pix.", "This ISPB takes no part in Pix.")
+_CLOSED = Text("A conta está encerrada.", "The account is closed.")
+NO_TENANT = Text("Cliente não encontrado.", "Tenant not found.")
 _CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
 
 
@@ -36,6 +40,28 @@ async def create_tenant(bank: Bank, name: str, tax_id: str) -> UUID:
     async with bank.db.transaction() as tx:
         tx.add(tenant)
     return tenant.id
+
+
+async def get(tx: AsyncSession, caller: Caller) -> Tenant:
+    """The caller's own tenant. Raises Forbidden for a token that is bound to accounts."""
+    caller.demand_the_whole_tenant()
+    return await tx.get_one(Tenant, caller.tenant_id)
+
+
+async def change_main_account(tx: AsyncSession, caller: Caller, account_id: UUID | None) -> Tenant:
+    """Say which account the tenant keeps for itself, or that none is. Raises Forbidden, NotFound, Conflict."""
+    tenant = await get(tx, caller)
+    if account_id is not None:
+        # Held as it is until the end: who closes it waits.
+        query = owned(Account, caller).where(Account.id == account_id).with_for_update(read=True)
+        account = (await tx.execute(query)).scalar_one_or_none()
+        if account is None:
+            raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/mainAccountId")])
+        if account.status is AccountStatus.CLOSED:
+            raise Conflict(_CLOSED)
+    tenant.main_account_id = account_id
+    await tx.flush()
+    return tenant
 
 
 async def everybody(bank: Bank) -> Sequence[tuple[Tenant, Sequence[ProviderRow]]]:
@@ -57,26 +83,19 @@ async def add_provider(
     strict_documents: bool,
     hides_accounts: bool = False,
 ) -> UUID:
-    """Give a tenant a bank. Raises NotFound for a tenant that nobody has, Validation for an ISPB outside of Pix."""
-    if participant(ispb) is None:
-        raise Validation(_NO_PARTICIPANT, flaws=[Flaw(_NO_PARTICIPANT, parameter="ispb")])
+    """Give a tenant a bank at the network. Raises NotFound for a tenant that nobody has, Validation for an ISPB outside
+    of Pix, Conflict for a code that another of its banks has."""
+    terms = Terms(
+        name=name,
+        code=code,
+        account_types=tuple(account_types),
+        strict_documents=strict_documents,
+        hides_accounts=hides_accounts,
+    )
     now = bank.now()
-    provider_id = new_id(now)
+    row = providers.drawn_up(bank, tenant_id, NewProvider(ispb, NETWORK, terms), new_id(now), now)
     async with bank.db.transaction() as tx:
         if await tx.get(Tenant, tenant_id) is None:
-            raise NotFound(_NO_TENANT)
-        tx.add(
-            ProviderRow(
-                id=provider_id,
-                tenant_id=tenant_id,
-                name=name,
-                code=code,
-                ispb=ispb,
-                adapter=NETWORK,
-                account_types=list(account_types),
-                strict_documents=strict_documents,
-                hides_accounts=hides_accounts,
-                created_at=now,
-            )
-        )
-    return provider_id
+            raise NotFound(NO_TENANT)
+        await providers.add(tx, row)
+    return row.id

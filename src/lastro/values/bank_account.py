@@ -32,7 +32,10 @@ _WRONG_NUMBER = Text(
 
 @dataclass(frozen=True, slots=True)
 class BankAccount:
-    """ISPB, branch without check digit, number with it ("12345-6"), and type. Made by `parse` or `from_bare`."""
+    """ISPB, branch without check digit, number with it ("12345-6"), and type. Made by `parse` or `from_bare`.
+
+    Of an `undisclosed` one only the bank is known: its branch and number are empty, and its kind means nothing.
+    """
 
     ispb: str
     branch: str
@@ -60,6 +63,18 @@ class BankAccount:
         if "-" in bare_number:
             raise Invalid(_WRONG_NUMBER)
         return cls.parse(ispb, branch, bare_number, kind)
+
+    @classmethod
+    def undisclosed(cls, ispb: str) -> "BankAccount":
+        """Some account at this bank, of which the provider shows nothing else. Raises `Invalid`."""
+        if not _ISPB.fullmatch(ispb):
+            raise Invalid(_WRONG_ISPB)
+        return cls(ispb, "", "", AccountType.CHECKING)
+
+    @property
+    def is_disclosed(self) -> bool:
+        """Whether it is known which account it is."""
+        return bool(self.number)
 
     @property
     def bare_number(self) -> str:

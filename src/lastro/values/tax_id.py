@@ -28,6 +28,8 @@ _WEIGHTS = {
     DocumentType.CNPJ: ((5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2), (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)),
 }
 
+_COVERED = re.compile(r"[0-9*]{3}\.[0-9*]{3}\.[0-9*]{3}-[0-9*]{2}|[0-9*]{11}")  # a CPF that somebody may not see whole
+
 _NOT_A_TAX_ID = Text(
     "O documento não tem a forma de um CPF nem de um CNPJ.", "The document is neither a CPF nor a CNPJ."
 )
@@ -42,7 +44,7 @@ _WRONG_SHAPE = {
 
 @dataclass(frozen=True, slots=True)
 class TaxId:
-    """A CPF (11 digits) or a CNPJ (14 characters), bare and in upper case. Made by `parse`."""
+    """A CPF (11 digits) or a CNPJ (14 characters), bare and in upper case. Made by `parse`, or by `shown`."""
 
     value: str
     kind: DocumentType
@@ -61,9 +63,23 @@ class TaxId:
                 return cls(shouted.translate(_WITHOUT_PUNCTUATION), candidate)
         raise Invalid(_WRONG_SHAPE[kind] if kind else _NOT_A_TAX_ID)
 
+    @classmethod
+    def shown(cls, text: str) -> "TaxId":
+        """Read a stranger's document as a partner shows it: whole, or a CPF with asterisks in it. Raises `Invalid`."""
+        if "*" in text and _COVERED.fullmatch(text):
+            return cls(text.translate(_WITHOUT_PUNCTUATION), DocumentType.CPF)
+        return cls.parse(text)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether some of its digits are not known."""
+        return "*" in self.value
+
     @property
     def has_valid_check_digits(self) -> bool:
         """Whether the last two digits follow from the others (modulo 11); one repeated character never does."""
+        if self.is_covered:
+            return False
         worths = [code - _ZERO for code in self.value.encode()]
         first, second = _WEIGHTS[self.kind]
         return (
@@ -82,7 +98,12 @@ class TaxId:
 
     @property
     def masked(self) -> str:
-        """What other people may see: "***456789**" (Manual Operacional do DICT, 8.1) or "**345678******"."""
+        """What other people may see: "***456789**" (Manual Operacional do DICT, 8.1) or "**345678******".
+
+        What came covered stays as it came: more of it is not known.
+        """
+        if self.is_covered:
+            return self.value
         if self.kind is DocumentType.CPF:
             return f"***{self.value[3:9]}**"
         return f"**{self.value[2:8]}******"

@@ -13,21 +13,25 @@ from lastro.jsonapi.document import Resource, Schema
 from lastro.jsonapi.fields import Timestamp, timestamp
 from lastro.values.time_ordered_id import new_id
 
-VERSION = "1"
-
 
 class EventBody(Schema):
-    """What a subscriber receives: the type, when, and the resource as GET answered it at that moment."""
+    """What a subscriber receives: the type, when, and the resource as GET answered it at that moment.
+
+    `version` is the resource's: of two bodies about one resource, the higher is the newer, whatever came first.
+    """
 
     type: str
     timestamp: Timestamp
-    version: str
+    version: int
     data: Any
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that happened to a resource of an account."""
+    """Something that happened to a resource of an account; `resource` is what is shown, and whose version it is.
+
+    `resource_id` is what happened: nearly always the id of the resource that is shown.
+    """
 
     type: str
     tenant_id: UUID
@@ -37,13 +41,13 @@ class News:
     resource: Resource[Any, Any]
 
 
-def frozen(kind: str, resource: Resource[Any, Any] | str, *, now: datetime) -> bytes:
+def frozen(kind: str, resource: Resource[Any, Any] | str, *, version: int, now: datetime) -> bytes:
     """What a subscriber receives, as bytes: every delivery and every retry carries the same.
 
-    An `EventBody` about the resource, which may be JSON already.
+    An `EventBody` about this version of the resource, which may be JSON already.
     """
     data = resource if isinstance(resource, str) else resource.model_dump_json(by_alias=True)
-    return f'{{"type":"{kind}","timestamp":"{timestamp(now)}","version":"{VERSION}","data":{data}}}'.encode()
+    return f'{{"type":"{kind}","timestamp":"{timestamp(now)}","version":{version},"data":{data}}}'.encode()
 
 
 _ANNOUNCE = text(
@@ -76,7 +80,7 @@ async def announce(tx: AsyncSession, news: Sequence[News], *, now: datetime) -> 
             "types": [each.type for each in news],
             "resource_ids": [each.resource_id for each in news],
             "versions": [each.resource_version for each in news],
-            "bodies": [frozen(each.type, each.resource, now=now) for each in news],
+            "bodies": [frozen(each.type, each.resource, version=each.resource_version, now=now) for each in news],
             "created_at": now,
         },
     )

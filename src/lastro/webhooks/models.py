@@ -149,7 +149,14 @@ class Delivery(Base):
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
         UniqueConstraint("subscription_id", "event_id"),
-        Index("ix_webhook_deliveries_tenant_id_id", "tenant_id", "id"),
+        Index("ix_webhook_deliveries_subscription_id_id", "subscription_id", "id"),
+        Index(
+            "ix_webhook_deliveries_subscription_id_status_id",
+            "subscription_id",
+            "status",
+            "id",
+            postgresql_where=text("status <> 'DELIVERED'"),
+        ),
         Index(
             "ix_webhook_deliveries_due",
             "subscription_id",

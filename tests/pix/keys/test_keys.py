@@ -50,7 +50,7 @@ async def test_an_evp_is_made_by_the_directory_while_one_waits(tenant: Tenant) -
     assert str(UUID(made.attributes["keyValue"])) == made.attributes["keyValue"]
     assert await in_the_directory(tenant, made.attributes["keyValue"])
     assert (await tenant.get(f"/pix/keys/{made.id}")).body == made.body
-    assert await news(tenant, made.id) == ["pix.key.activated"]
+    assert await news(tenant, made.id) == ["pix.key.registered"]
 
 
 @pytest.mark.parametrize(("kind", "document"), [("CNPJ", a_cnpj), ("CPF", a_cpf), ("CNPJ", lambda: "12ABC34501DE35")])
@@ -224,7 +224,7 @@ async def test_a_deleted_key_is_gone_at_once_and_cannot_be_deleted_twice(own: Ac
     assert not await in_the_directory(own.tenant, made.attributes["keyValue"])
     assert (await own.tenant.get("/pix/keys")).data == []
     assert await delete(own.tenant, made.id) == 404
-    assert await news(own.tenant, made.id) == ["pix.key.activated", "pix.key.removed"]
+    assert await news(own.tenant, made.id) == ["pix.key.registered", "pix.key.removed"]
 
 
 @pytest.mark.usefixtures("impatient")

@@ -83,7 +83,7 @@ async def test_a_code_makes_a_pending_key_active(tenant: Tenant, kind: str, chan
     assert confirmed.attributes == asked.attributes | {"status": confirmed.attributes["status"]}
     await becomes(tenant, asked.id, "ACTIVE")
     assert await in_the_directory(tenant, value)
-    assert await news(tenant, asked.id) == ["pix.key.activated"]
+    assert await news(tenant, asked.id) == ["pix.key.registered"]
 
 
 async def test_the_code_is_told_to_its_owner_alone(

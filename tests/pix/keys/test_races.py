@@ -87,7 +87,7 @@ async def test_a_company_has_twenty_and_a_deleted_one_makes_room(world: World, t
 async def test_of_many_who_delete_a_key_one_has_done_it(tenant: Tenant) -> None:
     made = await register(await tenant.account(), "EVP")
     assert sorted(await asyncio.gather(*(delete(tenant, made.id) for _ in range(8)))) == [204] + [404] * 7
-    assert await news(tenant, made.id) == ["pix.key.activated", "pix.key.removed"]
+    assert await news(tenant, made.id) == ["pix.key.registered", "pix.key.removed"]
 
 
 async def test_a_key_deleted_while_it_is_registered_ends_outside_of_the_directory(world: World, tenant: Tenant) -> None:
@@ -120,7 +120,7 @@ async def test_an_account_that_closes_takes_its_keys_along(world: World, tenant:
     await rests(world, account)
     assert not await in_the_directory(tenant, document)
     assert not await in_the_directory(tenant, evp.attributes["keyValue"])
-    assert await news(tenant, evp.id) == ["pix.key.activated", "pix.key.removed"]
+    assert await news(tenant, evp.id) == ["pix.key.registered", "pix.key.removed"]
 
 
 async def test_closing_races_with_registering_and_leaves_no_key_alive(world: World, tenant: Tenant) -> None:

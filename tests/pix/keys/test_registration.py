@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text, update
 
+from build import reached
 from conftest import Urls, settings_for
 from lastro import worker
 from lastro.accounts.models import Account
@@ -96,7 +97,7 @@ def directory() -> Directory:
 async def shop(urls: Urls, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     monkeypatch.setattr(service, "WAIT_SECONDS", 0.0)
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house: House = build(settings, adapters={"network": directory})
+    house: House = build(settings, adapters={"network": reached(directory)})
     await house.open()
     async with house.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))
@@ -177,7 +178,7 @@ async def test_while_the_directory_is_silent_the_key_stays_pending_and_is_asked_
 
     assert (await key(shop, key_id)).stage is KeyStage.ACTIVE
     assert len(set(directory.asked)) == 1
-    assert await told(shop, key_id) == ["pix.key.activated"]
+    assert await told(shop, key_id) == ["pix.key.registered"]
     assert await owed(shop, key_id) == []
 
 
@@ -287,7 +288,7 @@ async def test_two_workers_at_once_register_once(shop: Shop, directory: Director
     assert done == [[]] * 4
     assert len(directory.registered) == 1
     assert (await key(shop, key_id)).version == 2
-    assert await told(shop, key_id) == ["pix.key.activated"]
+    assert await told(shop, key_id) == ["pix.key.registered"]
 
 
 @pytest.mark.parametrize("way", ["delete", "close"])

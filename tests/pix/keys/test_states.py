@@ -25,7 +25,7 @@ def test_every_stage_can_be_left_towards_the_end() -> None:
 def test_what_the_tenant_did_himself_before_the_key_lived_is_no_news() -> None:
     told = {edge: step.emits for edge, step in EDGES.items() if step.emits}
     assert told == {
-        (S.REGISTERING, S.ACTIVE): "pix.key.activated",
+        (S.REGISTERING, S.ACTIVE): "pix.key.registered",
         (S.REGISTERING, S.INACTIVE): "pix.key.refused",
         (S.ACTIVE, S.REMOVING): "pix.key.removed",
     }

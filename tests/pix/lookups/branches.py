@@ -7,13 +7,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text, update
 
-from build import World, a_cnpj
+from build import World, a_cnpj, reached
 from lastro.accounts import service as accounts
 from lastro.accounts.models import Account
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller
+from lastro.bank import Bank
 from lastro.errors import BankError
 from lastro.ledger import book
 from lastro.ledger.movements import receive
@@ -23,7 +24,7 @@ from lastro.pix.lookups import service
 from lastro.pix.lookups.service import Found
 from lastro.pix.payments import service as payments
 from lastro.pix.payments.order import Wish
-from lastro.providers.directory import ProviderFacts
+from lastro.providers.directory import NETWORK, ProviderDirectory, ProviderFacts
 from lastro.providers.protocol import KeyOwner, Party
 from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType, BankAccount
@@ -97,6 +98,11 @@ class Branch:
         facts = await house.bank.providers.get(provider_id)
         return cls(house, tenant_id, facts, Caller(tenant_id, "token", frozenset()))
 
+    def asking(self, directory: Directory) -> Bank:
+        """The bank, where this directory stands behind every provider."""
+        bank = self.house.bank
+        return replace(bank, providers=ProviderDirectory(bank.db, {NETWORK: reached(directory)}, bank.key_ring))
+
     async def account(self, document: str | None = None, centavos: int = 0) -> UUID:
         account_id, now = uuid4(), self.house.bank.now()
         holder = TaxId.parse(document or a_cnpj())
@@ -139,7 +145,7 @@ class Branch:
         """A lookup, as it is asked once the payer is known."""
         return await service.ask(
             self.house.bank,
-            replace(self.provider, speaks=directory, ispb=ispb),  # type: ignore[arg-type]
+            replace(self.provider, speaks=directory, ispb=ispb, house=ispb),  # type: ignore[arg-type]
             key,
             payer_tax_id=TaxId.parse(payer),
             tenant_id=self.tenant_id,
@@ -156,7 +162,5 @@ class Branch:
         lookup: EndToEndId | None = None,
     ) -> Answer:
         """A payment of one centavo, whose payee only this directory knows."""
-        facts = replace(self.provider, speaks=directory)  # type: ignore[arg-type]
-        self.house.bank.providers._known[self.provider.id] = facts
         wish = Wish(account_id, Money(1), key, None, lookup)
-        return await payments.send(self.house.bank, self.caller, wish, attempt)
+        return await payments.send(self.asking(directory), self.caller, wish, attempt)

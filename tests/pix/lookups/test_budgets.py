@@ -257,7 +257,7 @@ async def test_of_many_questions_at_the_edge_exactly_as_many_pass_as_there_are_t
     key = PixKey(KeyType.EVP, str(uuid4()))
 
     verdicts = await asyncio.gather(
-        *(two_processes[each % 2].bank.metering.submit(Question(asker, key)) for each in range(50))
+        *(two_processes[each % 2].bank.metering.submit(Question(asker, key, asker.ispb)) for each in range(50))
     )
 
     assert verdicts.count(None) == 17  # 500 - 17 * 20 = 160, and 150 are the reserve
@@ -271,7 +271,7 @@ async def test_no_bucket_leaves_its_bounds_whatever_comes_at_once(two_processes:
         order
         for _ in range(60)
         for order in (
-            Question(asker, key),
+            Question(asker, key, asker.ispb),
             Entry(asker, 1, PAYMENT),
             Entry(asker, 20),
             reward(asker),

@@ -252,17 +252,13 @@ async def test_whoever_waits_no_longer_pays_nothing(branch: Branch) -> None:
     assert await payers_tokens(branch.house, payer) == pytest.approx(79, abs=0.1)
 
 
-async def test_an_answer_is_remembered_from_the_moment_of_its_id(
-    branch: Branch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_is_remembered_from_the_moment_of_its_id(branch: Branch) -> None:
     """A payment goes out under that id for fifteen minutes of the id's own time, however slow the directory was."""
     account_id, directory = await branch.account(), Directory(somebody())
     directory.takes = 0.3
-    facts = replace(branch.provider, speaks=directory)  # type: ignore[arg-type]
-    monkeypatch.setitem(branch.house.bank.providers._known, branch.provider.id, facts)
     before = branch.house.bank.now()
 
-    answer = await service.lookup(branch.house.bank, branch.caller, Wanted(NOBODYS, account_id))
+    answer = await service.lookup(branch.asking(directory), branch.caller, Wanted(NOBODYS, account_id))
 
     async with branch.house.bank.db.transaction() as tx:
         query = select(PixLookup.created_at).where(PixLookup.e2e_id == answer.end_to_end_id)

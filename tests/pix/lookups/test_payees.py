@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -110,6 +111,22 @@ async def test_a_question_that_ends_in_a_payment_writes_nothing(
     await leave(branch.house, payer, 1)
     for _ in range(3):
         assert (await branch.pay(directory, account_id, recipient)).status == 201
+
+
+async def test_under_one_ispb_two_houses_pay_each_other_through_the_network(branch: Branch, payer: str) -> None:
+    account_id, other = await branch.account(payer, centavos=100), await Branch.open(branch.house)
+    key = await other.key(await other.account())
+    directory = Directory(replace(somebody(), key=key))
+    assert (await branch.pay(directory, account_id, key)).status == 201
+    assert directory.asked == 0, "one house: nobody is asked"
+
+    async with branch.house.bank.db.transaction() as tx:
+        await tx.execute(text("UPDATE providers SET house = 'apart' WHERE id = :id"), {"id": other.provider.id})
+
+    assert (await branch.pay(directory, account_id, key)).status == 201
+    assert directory.asked == 1
+    found = await branch.ask(directory, payer, key)
+    assert (found.payee_account_id, directory.asked) == (None, 2)
 
 
 async def test_a_payment_that_is_refused_has_asked_all_the_same(branch: Branch, payer: str) -> None:

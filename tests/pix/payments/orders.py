@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from lastro.attempt import Attempt
+from lastro.auth.caps import Caps
 from lastro.pix.payments.order import Order, ReadyOrder
 from lastro.providers.protocol import Party
 from lastro.values.bank_account import AccountType, BankAccount
@@ -31,6 +32,7 @@ def ready(
     attempt: Attempt | None,
     *,
     at: datetime | None = None,
+    caps: Caps | None = None,
 ) -> ReadyOrder:
     """An order that needs nothing more."""
     now = at or datetime.now(UTC)
@@ -44,4 +46,5 @@ def ready(
         payee=PAYEE,
         created_at=now,
         attempt=attempt,
+        caps=caps,
     )

@@ -1,8 +1,10 @@
 """A batch equals its orders one by one: same verdicts, same money, also with one key twice, also when tried again."""
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +17,8 @@ from lastro.accounts.models import Account
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
 from lastro.attempt import Answer, Attempt, Overtaken, fingerprint
-from lastro.errors import BankError, Conflict, InsufficientBalance, NotFound, Unprocessable
+from lastro.auth.caps import Caps
+from lastro.errors import BankError, Conflict, Forbidden, InsufficientBalance, NotFound, Unprocessable
 from lastro.ledger import book
 from lastro.ledger.movements import receive
 from lastro.pix.payments import acceptance, resources
@@ -68,11 +71,11 @@ class Shop:
                 await book.post(tx, [receive(account_id, Money(centavos), uuid4())], posted_at=now)
         return account_id
 
-    def order(self, account_id: UUID, centavos: int, key: str | None = None) -> ReadyOrder:
+    def order(self, account_id: UUID, centavos: int, key: str | None = None, *, caps: Caps | None = None) -> ReadyOrder:
         attempt = None
         if key is not None:
             attempt = Attempt(self.tenant_id, "POST /pix/payments", key, fingerprint("", [str(account_id), centavos]))
-        return ready(account_id, self.tenant_id, centavos, self.provider_id, attempt)
+        return ready(account_id, self.tenant_id, centavos, self.provider_id, attempt, caps=caps)
 
     async def accept(self, *orders: ReadyOrder, again: bool = False) -> list[Verdict]:
         return await acceptance.accept(self.house.bank.db, orders, again=again)
@@ -80,6 +83,12 @@ class Shop:
     async def available(self, account_id: UUID) -> int:
         async with self.house.bank.db.transaction() as tx:
             return (await book.holdings(tx, [account_id]))[account_id].available.centavos
+
+    async def spent(self, spender: str) -> dict[date, int]:
+        """What is counted of a spender, by day."""
+        async with self.house.bank.db.transaction() as tx:
+            query = text("SELECT day, centavos FROM token_spending WHERE spender = :spender")
+            return {row.day: row.centavos for row in await tx.execute(query, {"spender": spender})}
 
     async def count(self, table: str, account_id: UUID) -> int:
         async with self.house.bank.db.transaction() as tx:
@@ -115,7 +124,8 @@ async def test_the_answer_is_what_reading_the_payment_says(shop: Shop, descripti
         (KeyType.CPF, "12345678901", 9_999_999_999_99),
     ):
         order = shop.order(account_id, centavos)
-        wish = replace(order.order, key=PixKey(kind, value), description=description)
+        reference = None if description is None else '"\\/~' * 16
+        wish = replace(order.order, key=PixKey(kind, value), description=description, correlation_id=reference)
 
         (verdict,) = await shop.accept(replace(order, order=wish))
 
@@ -233,6 +243,7 @@ class Model:
 
     def __init__(self, balances: dict[UUID, int]) -> None:
         self.left = dict(balances)
+        self.spent: dict[tuple[str, date], int] = defaultdict(int)
         self.keys: dict[str, tuple[tuple[UUID, int], UUID]] = {}
 
     def verdict(self, order: ReadyOrder) -> str:
@@ -243,6 +254,13 @@ class Model:
             return "absent"
         if question[1] > self.left[question[0]]:
             return "short"
+        caps = order.caps
+        if caps is not None and caps.most_each is not None and order.order.amount > caps.most_each:
+            return "AMOUNT_PER_PAYMENT"
+        if caps is not None and caps.most_a_day is not None:
+            if self.spent[caps.spender, caps.day] + question[1] > caps.most_a_day.centavos:
+                return "AMOUNT_PER_DAY"
+            self.spent[caps.spender, caps.day] += question[1]
         self.left[question[0]] -= question[1]
         if order.attempt is not None:
             self.keys[order.attempt.key] = (question, order.id)
@@ -261,6 +279,8 @@ def word(verdict: Verdict) -> str:
             return "absent"
         case Unprocessable():
             return "reused"
+        case Forbidden(reason=str(reason)):
+            return reason
     raise AssertionError(verdict)
 
 
@@ -289,6 +309,53 @@ async def test_a_batch_equals_its_orders_one_by_one(shop: Shop, seed: int) -> No
         assert [word(each) for each in verdicts] == expected
     for account_id, left in model.left.items():
         assert await shop.available(account_id) == left
+
+
+def caps_of_two_spenders(name: str, today: date) -> list[Caps]:
+    """Tokens of two spenders, on two days; some have one cap, some both, some can send nothing."""
+    return [
+        Caps(f"{name} {spender}", today - timedelta(days=ago), each, a_day)
+        for spender, ago in ((0, 0), (1, 0), (1, 1))
+        for each, a_day in (
+            (None, Money(300)),
+            (Money(60), Money(300)),
+            (None, Money(150)),
+            (Money(60), None),
+            (Money(0), Money(300)),
+            (None, Money(0)),
+        )
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_batch_equals_its_orders_one_by_one_with_caps_too(shop: Shop, seed: int) -> None:
+    """Tokens that share a day's sum or have another one's, from several accounts, beside tokens that have no cap.
+
+    Spenders change with every second batch, so that the last room of a day is contended for again and again.
+    """
+    chance = random.Random(seed)
+    balances = {await shop.account(start): start for start in (0, 120, 5_000, 20_000, 20_000)}
+    model, today, said = Model(balances), shop.house.bank.now().date(), set[str]()
+    keys = [f"caps {seed}-{number}" for number in range(40)]
+    for batch in range(16):
+        caps = caps_of_two_spenders(f"{shop.tenant_id} {batch // 2}", today)
+        orders = [
+            shop.order(
+                chance.choice([*balances]),
+                chance.randrange(1, 90),
+                chance.choice([None, *keys]) if chance.random() < 0.2 else None,
+                caps=chance.choice(caps) if chance.random() < 0.8 else None,
+            )
+            for _ in range(chance.randrange(1, 41))
+        ]
+        verdicts = await carried_out(shop, orders)
+        assert [word(each) for each in verdicts] == in_flush_order(model, orders)
+        said |= {word(each) for each in verdicts}
+    assert said >= {"accepted", "short", "reused", "AMOUNT_PER_PAYMENT", "AMOUNT_PER_DAY"}
+    for account_id, left in model.left.items():
+        assert await shop.available(account_id) == left
+    for (spender, day), centavos in model.spent.items():
+        assert (await shop.spent(spender))[day] == centavos
 
 
 async def carried_out(shop: Shop, orders: Sequence[ReadyOrder]) -> list[Verdict]:

@@ -18,7 +18,7 @@ from lastro.pix.payments.conclusion import Verdict
 from lastro.pix.payments.order import ReadyOrder
 from lastro.pix.payments.underway import Underway
 from lastro.providers.protocol import Instruction, Outcome, Rejected, Settled
-from lastro.webhooks.announce import VERSION, EventBody
+from lastro.webhooks.announce import EventBody
 from lastro.worker import Worker
 from pix.payments.test_acceptance import Shop
 from pix.payments.test_settlement import Scripted, alerts, claim, network, payment, shop
@@ -55,6 +55,21 @@ def settled(at: datetime) -> Settled:
     return Settled(at, "ref")
 
 
+async def test_a_settlement_is_never_older_than_what_the_account_did_before(shop: Shop) -> None:
+    order = shop.order(await shop.account(100), 10)
+    await shop.accept(order)
+    async with shop.house.bank.db.transaction() as tx:  # by a process whose clock runs ahead
+        ahead = "UPDATE balances SET moved_at = moved_at + interval '1 hour' WHERE account_id = :id RETURNING moved_at"
+        moved_at = (await tx.execute(text(ahead), {"id": order.order.account_id})).scalar_one()
+
+    assert not await settlement.settle(shop.house.bank, await claim(shop))
+
+    query = "SELECT posted_at FROM movements WHERE account_id = :id AND reason = 'SETTLE'"
+    assert await rows(shop, query, id=order.order.account_id) == [(moved_at,)]
+    query = "SELECT moved_at FROM balances WHERE account_id = :id"
+    assert await rows(shop, query, id=order.order.account_id) == [(moved_at,)]
+
+
 async def test_the_fast_way_leaves_what_the_general_way_leaves(shop: Shop) -> None:
     bank = shop.house.bank
     left: list[Any] = []
@@ -79,13 +94,14 @@ async def test_its_news_says_what_the_resource_says_byte_for_byte(shop: Shop, de
     account_id = await shop.account(2_000)
     order = shop.order(account_id, 1_999)
     await shop.accept(order)
-    await change(shop, "description = :said", order.id, said=description)
+    reference = None if description is None else '"\\</script>~'
+    await change(shop, "description = :said, correlation_id = :bears", order.id, said=description, bears=reference)
 
     assert not await settlement.settle(shop.house.bank, await claim(shop))
 
     now = await payment(shop, order.id)
     ((body, at),) = await rows(shop, "SELECT body, created_at FROM events WHERE resource_id = :id", id=order.id)
-    told = EventBody(type="pix.payment.completed", timestamp=at, version=VERSION, data=resources.resource(now))
+    told = EventBody(type="pix.payment.completed", timestamp=at, version=now.version, data=resources.resource(now))
     assert body == told.model_dump_json(by_alias=True).encode()
     assert now.completed_at == now.updated_at == at
 

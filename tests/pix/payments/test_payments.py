@@ -4,15 +4,21 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from build import JOAO, Account, Tenant
+from lastro.attempt import Attempt
 from lastro.auth.caller import Caller
+from lastro.errors import NotFound
 from lastro.pix.payments import service
+from lastro.pix.payments.order import Wish
 from lastro.pix.payments.resources import PaymentQuery
+from lastro.values.money import Money
+from lastro.values.pix_key import KeyType, PixKey
 from lastro.wiring import House
 from pix.payments.orders import ready
 from pix.payments.test_acceptance import Shop
@@ -193,6 +199,56 @@ async def test_payments_are_listed_newest_first_and_filtered(account: Account) -
     assert await ids(f"filter[externalRef]={uuid4()}&{days}") == []
     assert await ids("page[size]=2&page[number]=2") == newest_first[2:]
     assert await ids(f"page[after]={newest_first[1]}&page[size]=2") == newest_first[2:]
+
+
+@pytest.mark.parametrize("reference", ["!", "~" * 64, '"\\</script>', "=1+1"])
+async def test_a_reference_of_the_client_is_kept_to_the_end_and_finds_what_bears_it(
+    account: Account, reference: str
+) -> None:
+    paid = [await account.pays(1, extra={"correlationId": reference}) for _ in range(2)]
+    await account.pays(1, extra={"correlationId": "other"})
+    without = await account.pays(1)
+    assert without.attributes["correlationId"] is None
+    assert {each.attributes["correlationId"] for each in paid} == {reference}
+
+    for more in ("", f"&filter[accountId]={account.id}", "&filter[status]=COMPLETED"):
+        for each in paid:
+            assert (await account.payment_becomes(each.id, "COMPLETED"))["correlationId"] == reference
+        found = await account.tenant.get(f"/pix/payments?filter[correlationId]={quote(reference)}{more}")
+        assert [each["id"] for each in found.data] == [each.id for each in reversed(paid)]
+        assert found.body["meta"]["totalItems"] == 2
+
+
+@pytest.mark.parametrize("reference", ["", "x" * 65, "a b", "é", "a\n", 7, True, {}])
+async def test_a_reference_that_is_not_visible_ascii_is_refused(account: Account, reference: Any) -> None:
+    answer = await account.pays(1, extra={"correlationId": reference})
+    assert (answer.status, answer.pointers) == (400, ["/data/attributes/correlationId"])
+    asked = await account.tenant.get(f"/pix/payments?filter[correlationId]={quote('a b')}")
+    assert (asked.status, asked.pointers) == (400, ["filter[correlationId]"])
+
+
+async def test_a_bound_token_pays_from_its_accounts_and_lists_theirs(account: Account) -> None:
+    tenant, bank = account.tenant, account.tenant.world.bank
+    other = await tenant.account(available="5.00")
+    mine, theirs = await account.pays(1), await other.pays(1, headers={"idempotency-key": "k"})
+    bound = Caller(tenant.id, "bound", frozenset(), accounts=frozenset({UUID(account.id)}))
+
+    async def listed(**filters: Any) -> tuple[list[str], int]:
+        query = PaymentQuery.model_validate({f"filter[{name}]": value for name, value in filters.items()})
+        async with bank.db.reading() as tx:
+            found = await service.search(tx, bound, query)
+        return [str(row.id) for row in found.rows], found.total
+
+    assert await listed() == await listed(accountId=account.id) == ([mine.id], 1)
+    assert await listed(accountId=other.id) == ([], 0)
+    wish = Wish(UUID(other.id), Money(100), PixKey(KeyType.CPF, JOAO), None)
+    spoken = Attempt(tenant.id, "POST /baas/api/v1/pix/payments", "k", b"")
+    for attempt in (None, spoken):
+        with pytest.raises(NotFound):
+            await service.send(bank, bound, wish, attempt)
+    async with bank.db.reading() as tx:
+        with pytest.raises(NotFound):
+            await service.get(tx, bound, UUID(theirs.id))
 
 
 def _two_days_around(moment: str) -> tuple[date, date]:

@@ -1,7 +1,10 @@
 """What comes back of a payment that we sent: credited once, never more than was sent, REVERSED when whole."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -60,7 +63,41 @@ async def test_the_rest_makes_it_reversed_with_news(shop: Shop) -> None:
     assert await take(shop, a_return(order, 40)) is None
     assert (await payment(shop, order.id)).status == "REVERSED"
     assert await shop.available(order.order.account_id) == 100
-    assert await shop.count("events", order.order.account_id) == 2
+    assert await news(shop, order.id) == ["pix.payment.completed", "pix.payment.reversed"]
+
+
+async def news(shop: Shop, payment_id: UUID) -> list[str]:
+    """Of the payment itself."""
+    async with shop.house.bank.db.transaction() as tx:
+        query = text("SELECT type FROM events WHERE resource_id = :id ORDER BY resource_version")
+        return list((await tx.execute(query, {"id": payment_id})).scalars())
+
+
+async def returns_told(shop: Shop, account_id: UUID) -> list[tuple[int, Any]]:
+    """The version and the body of each return that was told, oldest first."""
+    async with shop.house.bank.db.transaction() as tx:
+        query = text(
+            "SELECT resource_version, body FROM events WHERE account_id = :id AND type = 'pix.refund.received'"
+            " ORDER BY resource_version"
+        )
+        rows = await tx.execute(query, {"id": account_id})
+        return [(row.resource_version, json.loads(row.body)) for row in rows]
+
+
+async def test_each_return_is_news_and_shows_the_payment_as_it_is_then(shop: Shop) -> None:
+    order = await sent(shop, 60)
+    await take(shop, part := a_return(order, 20))
+    await take(shop, part)
+    await take(shop, a_return(order, 999))
+    await take(shop, a_return(order, 40))
+
+    (first, some), (second, rest) = await returns_told(shop, order.order.account_id)
+
+    assert (some["version"], rest["version"]) == (first, second)
+    assert second == first + 1
+    assert some["data"]["id"] == rest["data"]["id"] == str(order.id)
+    shown = [each["data"]["attributes"] for each in (some, rest)]
+    assert [(each["status"], each["returnedAmount"]) for each in shown] == [("COMPLETED", 0.2), ("REVERSED", 0.6)]
 
 
 async def test_more_than_is_left_is_refused(shop: Shop) -> None:

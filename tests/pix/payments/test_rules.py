@@ -10,8 +10,9 @@ OUTCOMES = {"ACCEPTED", "COMMITTED", "REPLAYED", "KEY_REUSED"}
 
 
 def test_each_refusal_of_the_function_has_its_sentence_and_no_sentence_is_left_over() -> None:
-    source = (ROOT / "migrations" / "versions" / "0004_sets_in_one_call.py").read_text("utf-8")
-    said = set(re.findall(r"(?:THEN|ELSE) '([A-Z_]+)'", source.partition("said := CASE")[2].partition("END;")[0]))
+    source = (ROOT / "migrations" / "versions" / "0012_transfers_and_caps.py").read_text("utf-8")
+    walk = source.partition("said := CASE")[2].partition("END LOOP;")[0]
+    said = set(re.findall(r"(?:THEN|ELSE|said :=) '([A-Z_]+)'", walk))
     assert said - OUTCOMES == set(REFUSALS)
     assert said >= OUTCOMES
 

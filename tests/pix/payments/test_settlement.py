@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
+from build import reached
 from conftest import Urls, settings_for
 from lastro.errors import ProviderUnavailable
 from lastro.outbox import queue
@@ -63,7 +64,7 @@ async def network() -> Scripted:
 @pytest.fixture
 async def shop(urls: Urls, network: Scripted) -> AsyncIterator[Shop]:
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house = build(settings, adapters={"network": network})
+    house = build(settings, adapters={"network": reached(network)})
     await house.open()
     async with house.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))
@@ -235,6 +236,54 @@ async def test_one_payment_that_can_not_be_asked_about_keeps_nobody_waiting(shop
 
     assert waiting.claimed.reference == orders[1].id
     assert (await payment(shop, orders[2].id)).status == "FAILED"
+
+
+async def test_a_provider_that_hangs_keeps_no_others_payment_from_its_end(urls: Urls) -> None:
+    """Not even one that was claimed together with it: each provider's payments are concluded by themselves."""
+    silent, well, hanging = Scripted(), Scripted(), asyncio.Event()
+
+    async def hang(_: Sequence[Instruction]) -> Sequence[Outcome]:
+        await hanging.wait()
+        raise ProviderUnavailable(Text("", ""))
+
+    silent.settle = hang  # type: ignore[assignment,method-assign]
+    settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
+    house = build(settings, adapters={"network": reached(well), "silent": reached(silent)})
+    await house.open()
+    async with house.bank.db.transaction() as tx:
+        await tx.execute(text("DELETE FROM outbox"))
+    here, there = await Shop.open(house), await Shop.open(house)
+    async with house.bank.db.transaction() as tx:
+        query = text("UPDATE providers SET adapter = 'silent' WHERE id = :id")
+        await tx.execute(query, {"id": there.provider_id})
+    orders = [shop.order(await shop.account(100), 10) for shop in (here, there)]
+    await here.accept(*orders)
+
+    settling = asyncio.create_task(settlement.settle(house.bank, await claim(here)))
+    async with asyncio.timeout(10):
+        while (await payment(here, orders[0].id)).status != "COMPLETED":
+            await asyncio.sleep(0.02)
+    assert not settling.done()
+    hanging.set()
+
+    (waiting,) = await settling
+    assert waiting.claimed.reference == orders[1].id
+    assert (await payment(there, orders[1].id)).status == "PROCESSING"
+    await house.close()
+
+
+async def test_a_provider_whose_access_is_broken_makes_only_its_own_wait(shop: Shop, network: Scripted) -> None:
+    other = await Shop.open(shop.house)
+    async with shop.house.bank.db.transaction() as tx:
+        await tx.execute(text("UPDATE providers SET adapter = 'gone' WHERE id = :id"), {"id": other.provider_id})
+    orders = [each.order(await each.account(100), 10) for each in (shop, other)]
+    await shop.accept(*orders)
+
+    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+
+    assert (waiting.claimed.reference, len(network.settled)) == (orders[1].id, 1)
+    assert "ProviderUnavailable" in waiting.why
+    assert (await payment(shop, orders[0].id)).status == "COMPLETED"
 
 
 async def test_another_providers_word_on_our_payment_is_not_heard(shop: Shop, quiet: House) -> None:

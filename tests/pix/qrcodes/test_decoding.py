@@ -6,19 +6,17 @@ import random
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from build import JOAO, Tenant, World, a_cpf
+from build import JOAO, Tenant, World, a_cpf, reached
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.errors import BankError, ProviderUnavailable, RateLimited, Unavailable
 from lastro.pix.qrcodes import service
-from lastro.providers.directory import ProviderDirectory
-from lastro.providers.protocol import Provider
-from lastro.tenants.service import NETWORK
+from lastro.providers.directory import NETWORK, ProviderDirectory
 from lastro.values.brcode import DynamicCode, StaticCode, write
 from lastro.values.money import Money
 from lastro.values.pix_key import PixKey
@@ -155,7 +153,7 @@ async def test_a_directory_that_does_not_say_keeps_nobody_from_reading(
     tenant: Tenant, world: World, error: BankError | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "DIRECTORY_SECONDS", 0.3)
-    providers = ProviderDirectory(world.bank.db, {NETWORK: cast("Provider", Directory(error))})
+    providers = ProviderDirectory(world.bank.db, {NETWORK: reached(Directory(error))}, world.bank.key_ring)
     caller = Caller(tenant.id, "test", frozenset(Permission))
 
     read = await service.decode(replace(world.bank, providers=providers), caller, static(JOAO))

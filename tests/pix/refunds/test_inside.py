@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
+from build import reached
 from conftest import Urls, settings_for
 from lastro.accounts.models import Account
 from lastro.auth.caller import Caller
@@ -69,7 +70,7 @@ class Neighbours:
 @pytest.fixture
 async def neighbours(urls: Urls) -> AsyncIterator[Neighbours]:
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house = build(settings, adapters={"network": Scripted()})
+    house = build(settings, adapters={"network": reached(Scripted())})
     await house.open()
     async with house.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))

@@ -23,18 +23,19 @@ class Holder:
     """A customer of ours, of whichever tenant, with an active key."""
 
     account_id: UUID
+    house: str
     owner: KeyOwner
 
 
 async def holders(tx: AsyncSession, key_values: Collection[str]) -> Mapping[str, Holder]:
     """Those of these keys that are active and ours.
 
-    Whether a payment to one stays inside is for the caller to say: only within one participant (ISPB) it does.
+    Whether a payment to one stays inside is for the caller to say: only within one house it does.
     """
     if not key_values:
         return {}
     rows = await tx.execute(
-        select(PixKeyRow, Account, ProviderRow.ispb)
+        select(PixKeyRow, Account, ProviderRow.ispb, ProviderRow.house)
         .join(KeyHolder, (KeyHolder.account_id == PixKeyRow.account_id) & (KeyHolder.key_id == PixKeyRow.id))
         .join(Account, Account.id == PixKeyRow.account_id)
         .join(ProviderRow, ProviderRow.id == PixKeyRow.provider_id)
@@ -43,6 +44,7 @@ async def holders(tx: AsyncSession, key_values: Collection[str]) -> Mapping[str,
     return {
         key.value: Holder(
             account.id,
+            house,
             KeyOwner(
                 PixKey(key.type, key.value),
                 Party(
@@ -53,6 +55,6 @@ async def holders(tx: AsyncSession, key_values: Collection[str]) -> Mapping[str,
                 key.created_at,
             ),
         )
-        for key, account, ispb in rows
+        for key, account, ispb, house in rows
         if key.value is not None and account.branch is not None and account.account_number is not None
     }

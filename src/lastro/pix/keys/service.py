@@ -33,6 +33,7 @@ from lastro.pix.keys.models import KeyHolder, PixKeyRow, expired
 from lastro.pix.keys.order import Registration
 from lastro.pix.keys.rules import KeyAccount
 from lastro.pix.keys.states import STATUS, KeyStage, KeyStatus
+from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
 from lastro.providers.refusals import ALREADY_HERE, why_taken
 from lastro.values.pix_key import KeyType
@@ -82,7 +83,9 @@ async def _take(
                     account = await _locked_account(tx, caller, wanted.account_id)
                     begun = await _answered(tx, claim) is not None
                     if not begun and (again == 0 or await _read(tx, wanted.account_id, key_id) is None):
-                        await _begin(tx, account, key_id, wanted, now=bank.now())
+                        provider = await tx.get_one(ProviderRow, account.provider_id)
+                        bank.providers.offer_of(provider).demand(*_features(wanted.kind))
+                        await _begin(tx, caller, account, key_id, wanted, now=bank.now())
                         if claim is not None:
                             await idempotency.record(tx, [(claim, Answer(202, key_id.bytes))], now=bank.now())
                 return answered
@@ -92,6 +95,12 @@ async def _take(
             if again == _TRIES - 1:
                 raise
     raise Conflict(idempotency.STILL_RUNNING, retry_after=1)
+
+
+def _features(kind: KeyType) -> Sequence[Feature]:
+    """What a key of this type asks of the provider."""
+    codes = [Feature.MESSAGES] if kind in rules.PROVEN_BY_CODE else []
+    return [Feature.PIX_KEYS, *codes]
 
 
 def _id_of(attempt: Attempt) -> UUID:
@@ -118,7 +127,9 @@ async def _locked_account(tx: AsyncSession, caller: Caller, account_id: UUID) ->
     return account
 
 
-async def _begin(tx: AsyncSession, account: Account, key_id: UUID, wanted: Registration, *, now: datetime) -> None:
+async def _begin(
+    tx: AsyncSession, caller: Caller, account: Account, key_id: UUID, wanted: Registration, *, now: datetime
+) -> None:
     """Write the key and what is owed next: a code to its owner, or the question to the directory."""
     value = wanted.key.value if wanted.key else None
     alive = await tx.execute(
@@ -129,7 +140,7 @@ async def _begin(tx: AsyncSession, account: Account, key_id: UUID, wanted: Regis
     )
     keys = alive.scalars().all()
     over = [key for key in keys if key.stage is KeyStage.AWAITING_CODE and (key.value == value or expired(key, now))]
-    await _judge(tx, account, wanted, live_keys=len(keys) - len(over), now=now)
+    await _judge(tx, caller, account, wanted, live_keys=len(keys) - len(over), now=now)
     for key in over:
         await crossing.cross(tx, key, KeyStage.INACTIVE, now=now)
     proven = wanted.kind not in rules.PROVEN_BY_CODE
@@ -156,7 +167,9 @@ async def _begin(tx: AsyncSession, account: Account, key_id: UUID, wanted: Regis
         await queue.promise(tx, [Promise(crossing.PROVE, key.account_id, key.id)])
 
 
-async def _judge(tx: AsyncSession, account: Account, wanted: Registration, *, live_keys: int, now: datetime) -> None:
+async def _judge(
+    tx: AsyncSession, caller: Caller, account: Account, wanted: Registration, *, live_keys: int, now: datetime
+) -> None:
     """Raise what forbids the registration, if something does. Others wait for the lock: ask what matters, no more."""
     document = TaxId(account.holder_document, account.holder_document_type)
     codes: Sequence[datetime] = ()
@@ -164,7 +177,7 @@ async def _judge(tx: AsyncSession, account: Account, wanted: Registration, *, li
         codes = await _last_codes(tx, account.id, now)
     held_by, strict = None, False
     if wanted.key is not None:
-        held_by = await _held_by(tx, account, wanted.kind, wanted.key.value)
+        held_by = await _held_by(tx, caller, wanted.kind, wanted.key.value)
         strict = (await tx.get_one(ProviderRow, account.provider_id)).strict_documents
     facts = KeyAccount(account.id, account.status, document, live_keys, codes)
     refusal = rules.may_register(wanted, facts, held_by=held_by, strict=strict, now=now)
@@ -172,13 +185,15 @@ async def _judge(tx: AsyncSession, account: Account, wanted: Registration, *, li
         raise refusal
 
 
-async def _held_by(tx: AsyncSession, account: Account, kind: KeyType, value: str) -> UUID | None:
-    """Whose the key is. Before possession is proven nobody learns that it is another tenant's customer's."""
+async def _held_by(tx: AsyncSession, caller: Caller, kind: KeyType, value: str) -> UUID | None:
+    """Whose the key is. Before possession is proven nobody learns that it is a customer's whom he does not reach."""
     query = select(KeyHolder.account_id, Account.tenant_id).join(Account, Account.id == KeyHolder.account_id)
     holder = (await tx.execute(query.where(KeyHolder.key_value == value))).one_or_none()
-    if holder is None or (kind in rules.PROVEN_BY_CODE and holder.tenant_id != account.tenant_id):
+    if holder is None:
         return None
-    return UUID(str(holder.account_id))
+    account_id = UUID(str(holder.account_id))
+    is_known = holder.tenant_id == caller.tenant_id and caller.reaches(account_id)
+    return account_id if is_known or kind not in rules.PROVEN_BY_CODE else None
 
 
 async def _last_codes(tx: AsyncSession, account_id: UUID, now: datetime) -> Sequence[datetime]:

@@ -53,7 +53,7 @@ class Edge:
 EDGES: Mapping[tuple[KeyStage, KeyStage], Edge] = {
     (S.AWAITING_CODE, S.REGISTERING): Edge(emits=None),
     (S.AWAITING_CODE, S.INACTIVE): Edge(emits=None),
-    (S.REGISTERING, S.ACTIVE): Edge(emits="pix.key.activated"),
+    (S.REGISTERING, S.ACTIVE): Edge(emits="pix.key.registered"),
     (S.REGISTERING, S.REMOVING): Edge(emits=None),
     (S.REGISTERING, S.INACTIVE): Edge(emits="pix.key.refused"),
     (S.ACTIVE, S.REMOVING): Edge(emits="pix.key.removed"),

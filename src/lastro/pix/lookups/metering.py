@@ -20,10 +20,11 @@ COST_OF_FOUND, COST_OF_MISSING = 1, 20
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A key that a client wants to know the owner of."""
+    """A key that a client of this house wants to know the owner of."""
 
     asker: Asker
     key: PixKey
+    house: str
 
 
 Order = Question | Entry
@@ -47,8 +48,10 @@ async def carry_out(
 
 
 def _inside(order: Order, ours: Mapping[str, Holder]) -> Holder | None:
-    holder = ours.get(order.key.value) if isinstance(order, Question) else None
-    return holder if holder is not None and holder.owner.party.account.ispb == order.asker.ispb else None
+    if not isinstance(order, Question):
+        return None
+    holder = ours.get(order.key.value)
+    return holder if holder is not None and holder.house == order.house else None
 
 
 def after(asker: Asker, price: int) -> Entry:

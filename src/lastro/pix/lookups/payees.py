@@ -17,10 +17,14 @@ from lastro.values.pix_key import PixKey
 
 @dataclass(frozen=True, slots=True)
 class Payee:
-    """Who is to be paid. `account_id`: our own customer, at the very participant that pays."""
+    """Who is to be paid. `account_id`: our own customer, at the very participant that pays.
+
+    `end_to_end_id`: under which the provider wants the payment to go out, if it makes these ids itself.
+    """
 
     party: Party
     account_id: UUID | None = None
+    end_to_end_id: EndToEndId | None = None
 
 
 Known = Payee | BankError | None
@@ -65,7 +69,7 @@ async def find(
         raise
     sought.reservation.owes(Entry(asker, COST_OF_FOUND))
     _count("found")
-    return Payee(owner.party)
+    return Payee(owner.party, end_to_end_id=owner.end_to_end_id)
 
 
 def _count(outcome: str) -> None:

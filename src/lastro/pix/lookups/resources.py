@@ -55,7 +55,7 @@ class OwnersAccount(Schema):
     bank_name: str | None
     branch: str | None
     account_number: str | None
-    account_type: AccountType
+    account_type: AccountType | None
 
 
 class LookupAttributes(Schema):
@@ -65,7 +65,7 @@ class LookupAttributes(Schema):
     key_value: str
     owner: Owner
     account: OwnersAccount
-    created_at: Timestamp
+    created_at: Annotated[Timestamp | None, Field(description="Data de criação da chave; null: o provedor não mostra")]
     e2e_id: Annotated[
         str | None, Field(description="Envie como lookupE2eId no pagamento desta conta, em até 15 minutos")
     ]
@@ -103,10 +103,11 @@ def _document(found: LookedUp) -> str:
 def _account(found: LookedUp) -> OwnersAccount:
     account = found.owner.party.account
     bank = participant(account.ispb)
+    shown = account.is_disclosed and not found.hides_account
     return OwnersAccount(
         bank_code=bank.compe if bank else None,
         bank_name=bank.short_name if bank else None,
-        branch=None if found.hides_account else account.branch,
-        account_number=None if found.hides_account else account.number,
-        account_type=account.kind,
+        branch=account.branch if shown else None,
+        account_number=account.number if shown else None,
+        account_type=account.kind if account.is_disclosed else None,
     )

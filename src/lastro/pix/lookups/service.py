@@ -29,6 +29,7 @@ from lastro.pix.lookups.budgets import Asker, Purpose
 from lastro.pix.lookups.metering import COST_OF_FOUND, Question, after, priced
 from lastro.pix.lookups.models import PixLookup
 from lastro.providers.directory import ProviderFacts
+from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
 from lastro.providers.protocol import KeyOwner, Party
 from lastro.tenants.models import Tenant
@@ -103,7 +104,7 @@ async def ask(
     if provider.strict_documents and not key.has_valid_check_digits:
         raise no_key()
     asker = Asker(payer_tax_id, tenant_id, provider.ispb)
-    verdict = await bank.metering.submit(Question(asker, key))
+    verdict = await bank.metering.submit(Question(asker, key, provider.house))
     if isinstance(verdict, RateLimited):
         _count("refused")
         raise verdict
@@ -146,11 +147,12 @@ def _count(outcome: str) -> None:
 async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
     """Tell a client who stands behind a key; on behalf of an account, so that a payment may follow, or of the tenant.
 
-    Raises NotFound, Conflict, KeyNotFound, RateLimited, Unprocessable, ProviderUnavailable, Unavailable.
+    Raises Forbidden, NotFound, Conflict, KeyNotFound, RateLimited, Unprocessable, ProviderUnavailable, Unavailable.
     """
     async with bank.db.transaction() as tx:
         provider_id, payer = await _payer(tx, caller, wanted.account_id)
     provider = await bank.providers.get(provider_id)
+    provider.offer.demand(Feature.PIX_LOOKUP)
     asked_at = bank.now()
     end_to_end_id = EndToEndId.new(provider.ispb, asked_at)
     found = await ask(
@@ -163,13 +165,15 @@ async def lookup(bank: Bank, caller: Caller, wanted: Wanted) -> LookedUp:
     )
     if wanted.account_id is None:
         return LookedUp(found.owner, None, provider.hides_accounts)
+    end_to_end_id = found.owner.end_to_end_id or end_to_end_id
     async with bank.db.transaction() as tx:
         await _remember(tx, wanted.account_id, end_to_end_id, found, now=asked_at)
     return LookedUp(found.owner, end_to_end_id, provider.hides_accounts)
 
 
 async def _payer(tx: AsyncSession, caller: Caller, account_id: UUID | None) -> tuple[UUID, TaxId]:
-    """Which provider asks, and for whom: an active account's holder, or the tenant itself at its oldest provider."""
+    """Which provider asks, and for whom: an active account's holder, or the tenant itself at its default or its oldest
+    provider."""
     if account_id is not None:
         account = (await tx.execute(owned(Account, caller).where(Account.id == account_id))).scalar_one_or_none()
         if account is None:
@@ -177,12 +181,13 @@ async def _payer(tx: AsyncSession, caller: Caller, account_id: UUID | None) -> t
         if account.status is not AccountStatus.ACTIVE:
             raise Conflict(NOT_ACTIVE)
         return account.provider_id, TaxId(account.holder_document, account.holder_document_type)
+    caller.demand_the_whole_tenant()
     row = (
         await tx.execute(
             select(ProviderRow.id, Tenant.tax_id)
             .join(Tenant, Tenant.id == ProviderRow.tenant_id)
             .where(ProviderRow.tenant_id == caller.tenant_id)
-            .order_by(ProviderRow.created_at, ProviderRow.id)
+            .order_by(ProviderRow.id != Tenant.default_provider_id, ProviderRow.created_at, ProviderRow.id)
             .limit(1)
         )
     ).one_or_none()

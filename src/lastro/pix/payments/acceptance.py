@@ -1,20 +1,23 @@
 """Carries out many orders in one transaction: lock, decide, write. Called by the till.
 
-It is one call of the database for the whole set (migration 0004): what a payment costs is shared by its batch.
+It is one call of the database for the whole set (migration 0012): what a payment costs is shared by its batch.
 """
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
 
 from lastro import idempotency
 from lastro.attempt import Answer
+from lastro.auth.caps import Caps
 from lastro.database import Database
 from lastro.errors import BankError
 from lastro.pix.parties import packed
 from lastro.pix.payments import resources, rules
 from lastro.pix.payments.order import ReadyOrder
+from lastro.values.money import Money
 
 SETTLE = "pix.payment.settle"
 """The promise to bring a payment to the network."""
@@ -22,7 +25,7 @@ SETTLE = "pix.payment.settle"
 Verdict = Answer | BankError
 
 
-_ACCEPT = f"SELECT * FROM accept_payments({', '.join(f'${place}' for place in range(1, 22))})"  # noqa: S608 - numbers
+_ACCEPT = f"SELECT * FROM accept_payments({', '.join(f'${place}' for place in range(1, 27))})"  # noqa: S608 - numbers
 
 
 async def accept(db: Database, orders: Sequence[ReadyOrder], *, again: bool) -> list[Verdict]:
@@ -57,8 +60,26 @@ async def accept(db: Database, orders: Sequence[ReadyOrder], *, again: bool) -> 
         [attempt and attempt.key for attempt in attempts],
         [attempt and attempt.fingerprint for attempt in attempts],
         bodies,
+        [each.order.correlation_id for each in orders],
+        *_bounds([each.caps for each in orders]),
     )
     return [_verdict(row, body) for row, body in zip(rows, bodies, strict=True)]
+
+
+def _bounds(caps: Sequence[Caps | None]) -> tuple[Sequence[Any] | None, ...]:
+    """Spenders, days, and both caps; nulls when no order has any, and then the function looks at none."""
+    if not any(caps):
+        return None, None, None, None
+    return (
+        [each and each.spender for each in caps],
+        [each and each.day for each in caps],
+        [each and _centavos(each.most_each) for each in caps],
+        [each and _centavos(each.most_a_day) for each in caps],
+    )
+
+
+def _centavos(most: Money | None) -> int | None:
+    return None if most is None else most.centavos
 
 
 def _verdict(row: asyncpg.Record, body: bytes) -> Verdict:

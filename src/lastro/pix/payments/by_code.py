@@ -42,6 +42,7 @@ async def order(bank: Bank, wish: Wish) -> Order:
         initiation=_INITIATIONS[code.type],
         txid=code.txid,
         lookup=wish.lookup,
+        correlation_id=wish.correlation_id,
     )
 
 

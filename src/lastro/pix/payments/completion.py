@@ -6,6 +6,7 @@ that is still as it was read; for any other, `conclusion` has the word.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from lastro.bank import Bank
 from lastro.pix.payments import resources
@@ -47,9 +48,14 @@ async def complete(bank: Bank, settled: Sequence[Completed]) -> set[int]:
         [each.version for each in payments],
         [each.outcome.external_ref for each in settled],
         [new_id(now) for _ in settled],
-        [frozen(_NEWS, resources.completed(each.payment, each.outcome.external_ref, now), now=now) for each in settled],
+        [_told(each, now) for each in settled],
         [each.promise_id for each in settled],
         _NEWS,
         now,
     )
     return {promise_id for (promise_id,) in kept}
+
+
+def _told(each: Completed, now: datetime) -> bytes:
+    shown = resources.completed(each.payment, each.outcome.external_ref, now)
+    return frozen(_NEWS, shown, version=each.payment.version + 1, now=now)

@@ -29,6 +29,13 @@ class PixPayment(Base):
         UniqueConstraint("account_id", "e2e_id"),
         Index("ix_pix_payments_e2e_id", "e2e_id"),
         Index("ix_pix_payments_tenant_id_id", "tenant_id", "id"),
+        Index(
+            "ix_pix_payments_tenant_id_correlation_id_id",
+            "tenant_id",
+            "correlation_id",
+            "id",
+            postgresql_where=text("correlation_id IS NOT NULL"),
+        ),
         # FAILED and REVERSED, by columns that settling leaves alone: an index on `status` would make each settlement
         # write to every index.
         Index("ix_pix_payments_tenant_id_id_failed", "tenant_id", "id", postgresql_where=text(FAILED)),
@@ -56,6 +63,7 @@ class PixPayment(Base):
     recipient_key_type: Mapped[KeyType]
     recipient_key_value: Mapped[str]
     description: Mapped[str | None]
+    correlation_id: Mapped[str | None]
     e2e_id: Mapped[str]
     external_ref: Mapped[str | None]
     failure_reason: Mapped[str | None]

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from lastro.attempt import Attempt
+from lastro.auth.caps import Caps
 from lastro.providers.protocol import Initiation, Party
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
@@ -20,6 +21,7 @@ class Wish:
     recipient: PixKey | str
     description: str | None
     lookup: EndToEndId | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,14 @@ class Order:
     initiation: Initiation = Initiation.KEY
     txid: str | None = None
     lookup: EndToEndId | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyOrder:
     """An order with its payer and its payee: all that the till needs. Its id makes a second effect impossible.
 
-    `payee_account_id`: the payee is our own customer, and no network is told.
+    `payee_account_id`: the payee is our own customer, and no network is told. `caps`: what bounds the token.
     """
 
     id: UUID
@@ -52,6 +55,7 @@ class ReadyOrder:
     created_at: datetime
     attempt: Attempt | None
     payee_account_id: UUID | None = None
+    caps: Caps | None = None
 
     @property
     def lookup_pair(self) -> tuple[UUID, str] | None:

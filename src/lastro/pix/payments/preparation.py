@@ -70,6 +70,7 @@ _PREPARE = """
            ours.id AS ours_id, ours.holder_name AS ours_name, ours.holder_document AS ours_document,
            ours.holder_document_type AS ours_document_type, ours.branch AS ours_branch,
            ours.account_number AS ours_number, ours.type AS ours_type, theirs.ispb AS ours_ispb,
+           theirs.house = p.house AS one_house,
            payers.millitokens AS payers_level, payers.refilled_at AS payers_moment,
            tenants.millitokens AS tenants_level, tenants.refilled_at AS tenants_moment,
            banks.millitokens AS banks_level, banks.refilled_at AS banks_moment,
@@ -153,12 +154,12 @@ def _remembered(row: asyncpg.Record) -> Remembered:
 def _known(row: asyncpg.Record, sought: Sought, asker: Asker, judging: Judging) -> Known:
     """The payee, or why nobody will be asked; None: a token is reserved, ask.
 
-    A payment inside one bank (ISPB) is no question to the directory and takes nothing. At another bank our customer is
-    a stranger, whom the directory knows.
+    A payment inside one bank (house) is no question to the directory and takes nothing. At another bank our customer
+    is a stranger, whom the directory knows.
     """
     if row["strict_documents"] and not sought.key.has_valid_check_digits:
         return no_key()
-    if row["ours_ispb"] == asker.ispb and row["ours_branch"] is not None and row["ours_number"] is not None:
+    if row["one_house"] and row["ours_branch"] is not None and row["ours_number"] is not None:
         return _ours(row)
     buckets = [(row[f"{level}_level"], row[f"{level}_moment"]) for level in ("payers", "tenants", "banks")]
     return judging.refused(sought.reservation, asker, buckets, row["now"])

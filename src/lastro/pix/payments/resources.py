@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from lastro.database import Found
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import BASE_PATH, Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
-from lastro.jsonapi.fields import Amount, Reais, Timestamp, line, quoted, timestamp, write_amount
+from lastro.jsonapi.fields import Amount, CorrelationId, Reais, Timestamp, line, quoted, timestamp, write_amount
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import ReadyOrder, Wish
@@ -51,6 +51,7 @@ class NewPayment(Incoming):
         ),
     ] = None
     description: Annotated[Description | None, Field(description="Descrição do pagamento")] = None
+    correlation_id: CorrelationId | None = None
     lookup_e2e_id: Annotated[
         str | None,
         Field(strict=True, max_length=40, description="e2eId de uma consulta da conta e da chave, há até 15 minutos"),
@@ -58,7 +59,9 @@ class NewPayment(Incoming):
 
     def wish(self) -> Wish:
         """The payment in our words. Raises Validation for a key whose shape is not its type's."""
-        return Wish(self.account_id, self.amount, self._recipient(), self.description, self._lookup())
+        return Wish(
+            self.account_id, self.amount, self._recipient(), self.description, self._lookup(), self.correlation_id
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -101,6 +104,7 @@ class PaymentAttributes(Schema):
     recipient_key_type: KeyType
     recipient_key_value: str
     description: str | None
+    correlation_id: str | None
     e2e_id: str
     external_ref: str | None
     failure_reason: str | None
@@ -122,6 +126,7 @@ class PaymentQuery(DatedQuery):
         max_length=100,
         description="Exige filter[dateFrom] e filter[dateTo], de no máximo dois dias.",
     )
+    correlation_id: CorrelationId | None = Field(default=None, alias="filter[correlationId]")
 
     @field_validator("external_ref")
     @classmethod
@@ -152,6 +157,7 @@ def resource(payment: PixPayment) -> PaymentResource:
             recipient_key_type=payment.recipient_key_type,
             recipient_key_value=payment.recipient_key_value,
             description=payment.description,
+            correlation_id=payment.correlation_id,
             e2e_id=payment.e2e_id,
             external_ref=payment.external_ref,
             failure_reason=payment.failure_reason,
@@ -166,8 +172,8 @@ def resource(payment: PixPayment) -> PaymentResource:
 # What `resource` would say, a tenth of the work: these two are nearly all that is ever said of a payment.
 _WRITTEN = (
     '{"type":"pix-payments","id":"%s","links":%s,"attributes":{"accountId":"%s","amount":%r,"status":"%s",'
-    '"recipientKeyType":%s,"recipientKeyValue":%s,"description":%s,"e2eId":%s,"externalRef":%s,"failureReason":null,'
-    '"returnedAmount":0.0,"completedAt":%s,"createdAt":"%s","updatedAt":"%s"}}'
+    '"recipientKeyType":%s,"recipientKeyValue":%s,"description":%s,"correlationId":%s,"e2eId":%s,"externalRef":%s,'
+    '"failureReason":null,"returnedAmount":0.0,"completedAt":%s,"createdAt":"%s","updatedAt":"%s"}}'
 )
 
 
@@ -182,6 +188,7 @@ def completed(payment: Underway, external_ref: str | None, now: datetime) -> str
         quoted(payment.recipient_key_type),
         quoted(payment.recipient_key_value),
         quoted(payment.description),
+        quoted(payment.correlation_id),
         quoted(payment.e2e_id),
         quoted(external_ref),
         quoted(timestamp(max(now, payment.created_at))),
@@ -202,6 +209,7 @@ def accepted(ready: ReadyOrder) -> str:
         quoted(order.key.kind),
         quoted(order.key.value),
         quoted(order.description),
+        quoted(order.correlation_id),
         quoted(ready.end_to_end_id),
         "null",
         "null",

@@ -25,9 +25,14 @@ from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 from lastro.webhooks.announce import News, announce
 
+RETURNED = "pix.refund.received"
 UNKNOWN_ORIGINAL = "FF08"
 MORE_THAN_LEFT = "AM09"
 ACCOUNT_CLOSED = "AC07"
+
+_EDGE = EDGES[PaymentStatus.COMPLETED, PaymentStatus.REVERSED]
+assert _EDGE.emits is not None  # noqa: S101 - every end is news
+_REVERSED = _EDGE.emits
 
 _NOT_YET = Text(
     "O pagamento original ainda não foi concluído aqui; repita em instantes.",
@@ -115,18 +120,23 @@ async def _write_down(  # noqa: PLR0917 - one fact each
 
 
 async def credit(tx: AsyncSession, returned: Sequence[tuple[PixPayment, Movement]], *, now: datetime) -> None:
-    """Put back what settled payments got back. The accounts' balances are locked."""
+    """Put back what settled payments got back. The accounts' balances are locked.
+
+    Each return is news under an id of its own, whatever it does to the payment; what is shown is the payment.
+    """
     news: list[News] = []
     for payment, movement in returned:
         payment.returned += movement.amount
         payment.version += 1
         payment.updated_at = now
-        if payment.returned == payment.amount:
-            edge = EDGES[PaymentStatus.COMPLETED, PaymentStatus.REVERSED]
+        whole = payment.returned == payment.amount
+        if whole:
             payment.status = PaymentStatus.REVERSED
-            assert edge.emits is not None  # noqa: S101 - every end is news
-            shown = resources.resource(payment)
-            news.append(News(edge.emits, payment.tenant_id, payment.account_id, payment.id, payment.version, shown))
+        owner = (payment.tenant_id, payment.account_id)
+        shown = (payment.version, resources.resource(payment))
+        news.append(News(RETURNED, *owner, movement.reference, *shown))
+        if whole:
+            news.append(News(_REVERSED, *owner, payment.id, *shown))
     await tx.flush()
     await book.post(tx, [movement for _, movement in returned], posted_at=now)
     await announce(tx, news, now=now)

@@ -1,8 +1,9 @@
-"""Why an order is refused, in words. What is decided, `accept_payments` decides behind the locks (migration 0004)."""
+"""Why an order is refused, in words. What is decided, `accept_payments` decides behind the locks (migration 0012)."""
 
 from collections.abc import Callable, Mapping
 
 from lastro.accounts.rules import NOT_ACTIVE
+from lastro.auth import caps
 from lastro.errors import BankError, Conflict, Flaw, InsufficientBalance, NotFound, Unprocessable
 from lastro.values.text import Text
 
@@ -39,5 +40,7 @@ REFUSALS: Mapping[str, Callable[[], BankError]] = {
     "NOT_ACTIVE": not_active,
     "SHORT": short,
     "NO_LOOKUP": no_lookup,
+    caps.PER_PAYMENT: caps.over_each,
+    caps.PER_DAY: caps.over_a_day,
 }
 """By the word that the database says."""

@@ -9,6 +9,7 @@ from sqlalchemy.orm import defer
 
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
+from lastro.auth.spending import caps_of
 from lastro.bank import Bank
 from lastro.database import Found as Page
 from lastro.database import page_of
@@ -30,6 +31,7 @@ from lastro.pix.payments.resources import PaymentQuery
 from lastro.pix.payments.rules import no_account, no_lookup, not_active
 from lastro.pix.payments.states import PaymentStatus
 from lastro.providers.directory import ProviderFacts
+from lastro.providers.features import Feature
 from lastro.providers.protocol import Party
 from lastro.tally.totals import Counted, total
 from lastro.values.bank_account import BankAccount
@@ -47,8 +49,10 @@ async def send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None) 
     """Take a payment: find the payee, then hold the money. The answer is durable when it is returned.
 
     A repetition is answered before anybody is asked. Raises NotFound, Conflict, Unprocessable, InvalidQrCode,
-    InsufficientBalance, RateLimited, ProviderUnavailable, Unavailable.
+    InsufficientBalance, Forbidden (over a cap of the token), RateLimited, ProviderUnavailable, Unavailable.
     """
+    if not caller.reaches(wish.account_id):
+        raise no_account()
     try:
         with Reservation(bank.metering) as reservation:
             return await _send(bank, caller, wish, attempt, reservation)
@@ -74,6 +78,7 @@ async def _send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None,
         assert isinstance(known, Prepared)  # noqa: S101 - without an attempt there is no earlier answer
     payer = known.payer
     provider = await bank.providers.get(payer.provider_id)
+    provider.offer.demand(Feature.PIX_SEND)
     now = bank.now()
     # Made before the lookup: the directory wants the id that the payment will carry.
     end_to_end_id = order.lookup or EndToEndId.new(provider.ispb, now)
@@ -90,12 +95,13 @@ async def _send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None,
         order=order,
         tenant_id=caller.tenant_id,
         provider_id=provider.id,
-        end_to_end_id=end_to_end_id,
+        end_to_end_id=payee.end_to_end_id or end_to_end_id,
         payer=Party(payer.name, payer.tax_id, paying),
         payee=payee.party,
         created_at=now,
         attempt=attempt,
         payee_account_id=payee.account_id,
+        caps=caps_of(caller, now),
     )
     verdict = await bank.sending.submit(ready)
     if isinstance(verdict, BankError):
@@ -122,7 +128,14 @@ async def _prepare(bank: Bank, question: Question) -> Answer | Prepared:
 
 def _by_key(wish: Wish, key: PixKey) -> Order:
     """The order of a client who typed a key."""
-    return Order(wish.account_id, wish.amount, key, wish.description, lookup=wish.lookup)
+    return Order(
+        wish.account_id,
+        wish.amount,
+        key,
+        wish.description,
+        lookup=wish.lookup,
+        correlation_id=wish.correlation_id,
+    )
 
 
 async def _payee(
@@ -176,9 +189,13 @@ async def search(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> Page[
         filters.append(PixPayment.e2e_id == query.e2e_id)
     if query.external_ref is not None:
         filters.append(PixPayment.external_ref == query.external_ref)
+    if query.correlation_id is not None:
+        filters.append(PixPayment.correlation_id == query.correlation_id)
     # A list does not show the two sides, which are JSON.
     sides = defer(PixPayment.payer, raiseload=True), defer(PixPayment.payee, raiseload=True)
-    scope = owned(PixPayment, caller, along_accounts=query.account_id is not None).options(*sides)
+    # The index of references names the tenant, so with one an account's own index is not the way.
+    along_accounts = query.account_id is not None and query.correlation_id is None
+    scope = owned(PixPayment, caller, along_accounts=along_accounts).options(*sides)
     return await page_of(tx, scope, filters, [PixPayment.id], query.page(), total=await _total(tx, caller, query))
 
 
@@ -196,7 +213,7 @@ def _of(status: PaymentStatus) -> list[ColumnElement[bool]]:
 
 async def _total(tx: AsyncSession, caller: Caller, query: PaymentQuery) -> int | None:
     """None: the tally does not know these filters, which match few."""
-    if query.e2e_id is not None or query.external_ref is not None:
+    if query.e2e_id is not None or query.external_ref is not None or query.correlation_id is not None:
         return None
     facts = (query.account_id, query.status, query.date_from, query.date_to)
-    return await total(tx, Counted(PixPayment.__tablename__, caller.tenant_id, *facts))
+    return await total(tx, Counted(PixPayment.__tablename__, caller.tenant_id, *facts, within=caller.accounts))

@@ -13,7 +13,7 @@ from uuid import UUID
 from lastro.bank import Bank
 from lastro.logs import logger
 from lastro.outbox import queue
-from lastro.outbox.errands import apart
+from lastro.outbox.errands import apart, provider_by_provider
 from lastro.outbox.queue import Claimed, Waiting
 from lastro.pix.payments import inside, underway
 from lastro.pix.payments.completion import Completed, complete
@@ -35,23 +35,32 @@ class Unknown(str):
     __slots__ = ()
 
 
+_SILENCE = Unknown("the provider says nothing of this one")
+
+
 async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Bring these payments to their networks and conclude the ones that got a verdict; says which must wait."""
     payments = await underway.read(bank.db, [(each.account_id, each.reference) for each in claimed])
     ours = {payment.id for payment in payments if payment.payee_account_id is not None}
     stuck = await apart([each for each in claimed if each.reference in ours], partial(inside.settle, bank))
-    waiting = await _settle_outside(
-        bank,
+    outside = {payment.id: payment for payment in payments if payment.id not in ours}
+
+    async def at(provider_id: UUID, mine: Sequence[Claimed]) -> Sequence[Waiting]:
+        return await _settle_at(bank, provider_id, mine, [outside[each.reference] for each in mine])
+
+    waiting = await provider_by_provider(
         [each for each in claimed if each.reference not in ours],
-        [payment for payment in payments if payment.id not in ours],
+        lambda each: outside[each.reference].provider_id,
+        at,
     )
     return [*stuck, *waiting]
 
 
-async def _settle_outside(bank: Bank, claimed: Sequence[Claimed], payments: Sequence[Underway]) -> Sequence[Waiting]:
-    if not claimed:
-        return []
-    outcomes = await _ask(bank, payments)
+async def _settle_at(
+    bank: Bank, provider_id: UUID, claimed: Sequence[Claimed], payments: Sequence[Underway]
+) -> Sequence[Waiting]:
+    """Those of one provider."""
+    outcomes = await _ask(bank, provider_id, payments)
     by_id = {payment.id: payment for payment in payments}
     kept = await complete(
         bank,
@@ -88,23 +97,19 @@ async def _conclude(bank: Bank, decided: Sequence[Claimed], outcomes: Mapping[UU
         await queue.keep(tx, [each.id for each in decided])
 
 
-async def _ask(bank: Bank, payments: Sequence[Underway]) -> dict[UUID, Outcome | Unknown]:
-    """One call for each provider, with what may be sent (again). What one does not answer keeps nobody else waiting.
+async def _ask(bank: Bank, provider_id: UUID, payments: Sequence[Underway]) -> dict[UUID, Outcome | Unknown]:
+    """One call with all that may be sent (again).
 
     Two kinds are only asked about: what is too old to be sent again, and what a notification has concluded before we
     got an answer of our own. If that answer is another one, a human must know.
     """
-    outcomes: dict[UUID, Outcome | Unknown] = {}
     oldest = bank.now() - RESEND_WITHIN
-    for provider_id in sorted({payment.provider_id for payment in payments}):
-        network = (await bank.providers.get(provider_id)).speaks
-        mine = [payment for payment in payments if payment.provider_id == provider_id]
-        sent = [each for each in mine if each.status == PaymentStatus.PROCESSING and each.created_at >= oldest]
-        outcomes |= await _send(network, sent)
-        asked = [each for each in mine if each not in sent]
-        answers = await asyncio.gather(*(_inquire(network, each) for each in asked))
-        outcomes |= {payment.id: answer for payment, answer in zip(asked, answers, strict=True)}
-    return outcomes
+    network = (await bank.providers.get(provider_id)).speaks
+    sent = [each for each in payments if each.status == PaymentStatus.PROCESSING and each.created_at >= oldest]
+    outcomes = await _send(network, sent)
+    asked = [each for each in payments if each not in sent]
+    answers = await asyncio.gather(*(_inquire(network, each) for each in asked))
+    return outcomes | {payment.id: answer for payment, answer in zip(asked, answers, strict=True)}
 
 
 async def _send(network: Provider, payments: Sequence[Underway]) -> dict[UUID, Outcome | Unknown]:
@@ -112,7 +117,7 @@ async def _send(network: Provider, payments: Sequence[Underway]) -> dict[UUID, O
         return {}
     try:
         answers = await network.settle([instruction(payment) for payment in payments])
-        return {payment.id: answer for payment, answer in zip(payments, answers, strict=True)}
+        return {payment.id: answer or _SILENCE for payment, answer in zip(payments, answers, strict=True)}
     except Exception as error:  # noqa: BLE001 - whatever it was, nothing is known of these
         why = Unknown(f"{type(error).__name__}: {error}")
         _LOG.warning("no answer", payments=len(payments), why=why)

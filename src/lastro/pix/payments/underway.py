@@ -30,6 +30,7 @@ class Underway(NamedTuple):
     recipient_key_type: str
     recipient_key_value: str
     description: str | None
+    correlation_id: str | None
     payer: dict[str, str]
     payee: dict[str, str]
     initiation: str

@@ -34,9 +34,11 @@ def facts(charge: PixQrCode) -> Charge:
     """What the rules need to know."""
     assert charge.amount is not None  # noqa: S101 - a CHECK says so
     assert charge.expires_at is not None  # noqa: S101
-    return Charge(charge.amount, charge.expires_at, paid=charge.transfer_id is not None)
+    return Charge(
+        charge.amount, charge.expires_at, paid=charge.transfer_id is not None, over=charge.expired_at is not None
+    )
 
 
 def told_as_paid(charge: PixQrCode, *, now: datetime) -> bytes:
-    """The news that it was paid."""
-    return frozen(PAID, resources.resource(charge, QrCodeStatus.PAID), now=now)
+    """The news that it is paid now, which makes another version of it."""
+    return frozen(PAID, resources.resource(charge, QrCodeStatus.PAID), version=charge.version + 1, now=now)

@@ -30,10 +30,17 @@ _REMOVED = Text("A cobrança deste QR Code foi removida.", "The charge of this Q
 _OUTCOMES = {QrCodeStatus.PAID: _PAID, QrCodeStatus.EXPIRED: _EXPIRED}
 
 
-def may_be_made(kind: QrCodeType, status: AccountStatus, *, has_key: bool, signed: bool) -> BankError | None:
-    """A code needs an active account with a key; a charge also needs somebody who vouches for it."""
+def may_be_made(
+    kind: QrCodeType, status: AccountStatus, *, elsewhere: bool, has_key: bool, signed: bool
+) -> BankError | None:
+    """A code needs an active account with a key; a charge also needs somebody who vouches for it.
+
+    A provider that makes codes `elsewhere` has its own keys and vouches itself.
+    """
     if status is not AccountStatus.ACTIVE:
         return Conflict(NOT_ACTIVE)
+    if elsewhere:
+        return None
     if not has_key:
         return Conflict(_NO_KEY)
     if kind is QrCodeType.DYNAMIC and not signed:
@@ -56,11 +63,12 @@ def unreadable(text: Text) -> InvalidQrCode:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a dynamic code asks for, and whether it got it."""
+    """What a dynamic code asks for, whether it got it, and whether it was told as expired."""
 
     amount: Money
     expires_at: datetime
     paid: bool
+    over: bool = False
 
 
 def refusal(charge: Charge, amount: Money, now: datetime) -> str | None:
@@ -70,6 +78,6 @@ def refusal(charge: Charge, amount: Money, now: datetime) -> str | None:
     """
     if charge.paid:
         return PAID_BEFORE
-    if now >= charge.expires_at:
+    if charge.over or now >= charge.expires_at:
         return EXPIRED
     return OTHER_AMOUNT if amount != charge.amount else None

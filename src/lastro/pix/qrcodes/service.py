@@ -16,7 +16,7 @@ from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Publication
 from lastro.errors import BankError, Flaw, NotFound
-from lastro.idempotency import once
+from lastro.idempotency import find, once
 from lastro.pix.keys.models import PixKeyRow
 from lastro.pix.keys.states import KeyStage
 from lastro.pix.lookups import service as lookups
@@ -28,7 +28,9 @@ from lastro.pix.qrcodes.models import ARRIVED, PixQrCode, QrCodeLocation
 from lastro.pix.qrcodes.order import CodeOrder
 from lastro.pix.qrcodes.resources import CodePayment, DecodedDocument, QrCodeDocument, ReadDocument
 from lastro.pix.qrcodes.states import QrCodeType, status_of
-from lastro.providers.protocol import Party
+from lastro.providers.features import Feature
+from lastro.providers.models import ProviderRow
+from lastro.providers.protocol import MadeCode, Party, WantedCode
 from lastro.values import brcode
 from lastro.values.brcode import LONGEST_CITY, LONGEST_NAME, DynamicCode, StaticCode, fold
 from lastro.values.pix_key import KeyType, PixKey
@@ -46,26 +48,57 @@ _NAMELESS = "RECEBEDOR"  # for a holder whose name has no letter that a code can
 
 
 async def create(bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt | None) -> Answer:
-    """Make a code for an account. Raises NotFound, Conflict, Unprocessable."""
-    now = bank.now()
+    """Make a code for an account, or have its provider make it. Raises NotFound, Conflict, Unprocessable,
+    ProviderUnavailable."""
+    made = await _made_elsewhere(bank, caller, order, attempt)
 
     async def apply(tx: AsyncSession) -> QrCodeDocument:
         account = await _receiving(tx, caller, order.account_id)
         key = await _key_of(tx, account.id)
+        signed = bank.publication.signer is not None
         refusal = rules.may_be_made(
-            order.type, account.status, has_key=key is not None, signed=bank.publication.signer is not None
+            order.type, account.status, elsewhere=made is not None, has_key=key is not None, signed=signed
         )
         if refusal is not None:
             raise refusal
-        assert key is not None  # noqa: S101 - the rule has seen to it
-        code = _made(order, account, key, bank.publication, now)
+        provider = await tx.get_one(ProviderRow, account.provider_id)
+        bank.providers.offer_of(provider).demand(Feature.PIX_RECEIVE)
+        if made is not None:
+            code = _taken_over(order, account, *made)
+        else:
+            assert key is not None  # noqa: S101 - the rule has seen to it
+            code = _made(order, account, key, bank.publication, bank.now())
+            if code.location_token is not None:
+                tx.add(QrCodeLocation(token=code.location_token, account_id=code.account_id, qrcode_id=code.id))
         tx.add(code)
-        if code.location_token is not None:
-            tx.add(QrCodeLocation(token=code.location_token, account_id=code.account_id, qrcode_id=code.id))
         await tx.flush()
         return resources.made(code, await drawn(code.text))
 
-    return await once(bank.db, attempt, 201, now, apply)
+    return await once(bank.db, attempt, 201, bank.now(), apply)
+
+
+async def _made_elsewhere(
+    bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt | None
+) -> tuple[MadeCode, UUID, datetime] | None:
+    """The code that the account's provider made, under the id that ours will have; None: we make it ourselves.
+
+    What comes of a call whose end nobody sees is a code at the provider that nobody is ever shown.
+    """
+    async with bank.db.transaction() as tx:
+        if attempt and await find(tx, [attempt]):
+            return None  # a repetition, which is answered what it was
+        account = await _receiving(tx, caller, order.account_id)
+        name, status, provider_id = account.holder_name, account.status, account.provider_id
+    provider = await bank.providers.get(provider_id)
+    if Feature.PIX_QRCODE not in provider.offer.features:
+        return None
+    refusal = rules.may_be_made(order.type, status, elsewhere=True, has_key=False, signed=False)
+    if refusal is not None:
+        raise refusal
+    provider.offer.demand(Feature.PIX_RECEIVE, Feature.PIX_QRCODE)
+    now = bank.now()
+    wanted = WantedCode(new_id(now), name, order.amount, order.description, order.lifetime)
+    return await provider.speaks.make_code(wanted), wanted.id, now
 
 
 async def _receiving(tx: AsyncSession, caller: Caller, account_id: UUID) -> Account:
@@ -123,6 +156,29 @@ def _made(order: CodeOrder, account: Account, key: PixKey, publication: Publicat
     )
 
 
+def _taken_over(order: CodeOrder, account: Account, made: MadeCode, code_id: UUID, now: datetime) -> PixQrCode:
+    """A provider's code among ours. It publishes the charge: we know its address, and answer under none of our own."""
+    said = brcode.read(made.text)
+    return PixQrCode(
+        account_id=account.id,
+        id=code_id,
+        tenant_id=account.tenant_id,
+        provider_id=account.provider_id,
+        type=order.type,
+        amount=order.amount,
+        description=order.description,
+        key_type=made.key.kind,
+        key_value=made.key.value,
+        txid=made.txid,
+        text=made.text,
+        location_token=said.location.rpartition("/")[2] if isinstance(said, DynamicCode) else None,
+        expires_at=made.expires_at,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
 async def get(bank: Bank, caller: Caller, code_id: UUID) -> ReadDocument:
     """One code of the caller's, drawn anew, with the newest payments through it. Raises NotFound."""
     async with bank.db.transaction() as tx:
@@ -157,7 +213,10 @@ async def decode(bank: Bank, caller: Caller, text: str) -> DecodedDocument:
 
 
 async def _looked_up(bank: Bank, caller: Caller, key: PixKey | None) -> Party | None:
-    """Who the directory says it is. The code can be read without it: a miss, a limit or silence is no error here."""
+    """Who the directory says it is. The code can be read without it: a miss, a limit or silence is no error here.
+
+    Nor is a token that is bound to accounts, for which nobody asks in the company's name.
+    """
     if key is None:
         return None
     try:

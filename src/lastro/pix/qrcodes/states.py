@@ -1,4 +1,4 @@
-"""The kinds of code, and how a charge stands: that is never stored, it follows from its payment and the time.
+"""The kinds of code, and how a charge stands: that follows from its payment and the time.
 
 ACTIVE → PAID
    ↓

@@ -24,6 +24,7 @@ class PixRefund(Base):
         UniqueConstraint("account_id", "e2e_id"),
         Index("ix_pix_refunds_account_id_transfer_id", "account_id", "transfer_id"),
         Index("ix_pix_refunds_e2e_id", "e2e_id"),
+        Index("ix_pix_refunds_id", "id"),  # for the statement of the payer, who knows nothing of the other account
         Index("ix_pix_refunds_tenant_id_id", "tenant_id", "id"),
         Index("ix_pix_refunds_tenant_id_transfer_id", "tenant_id", "transfer_id"),
         Index("ix_pix_refunds_tenant_id_id_failed", "tenant_id", "id", postgresql_where=text(FAILED)),

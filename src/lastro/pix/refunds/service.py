@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lastro.accounts.models import Account
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
+from lastro.auth.spending import spend
 from lastro.bank import Bank
 from lastro.database import Found, PageRequest, page_of
 from lastro.errors import NotFound
@@ -26,6 +27,7 @@ from lastro.pix.refunds.rules import Refundable
 from lastro.pix.refunds.states import RefundStatus
 from lastro.pix.transfers import service as transfers
 from lastro.pix.transfers.models import PixTransfer
+from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
 from lastro.tally.totals import Counted, total
 from lastro.values.end_to_end_id import EndToEndId
@@ -41,7 +43,8 @@ _NO_REFUND = Text("Devolução não encontrada.", "Refund not found.")
 async def create(bank: Bank, caller: Caller, transfer_id: UUID, order: RefundOrder, attempt: Attempt | None) -> Answer:
     """Hold the money and promise to bring it back; durable when it returns.
 
-    Raises NotFound, Conflict, RefundExceeded, InsufficientBalance, Unprocessable, Unavailable.
+    Raises NotFound, Conflict, RefundExceeded, InsufficientBalance, Unprocessable, Unavailable, and Forbidden over a cap
+    of the token.
     """
 
     async def apply(tx: AsyncSession) -> RefundDocument:
@@ -49,14 +52,17 @@ async def create(bank: Bank, caller: Caller, transfer_id: UUID, order: RefundOrd
         available = (await book.lock(tx, [account_id]))[account_id].available
         now = bank.now()  # behind the lock: no movement of this account is younger
         transfer = await _locked(tx, account_id, transfer_id)
-        facts = select(Account.status, ProviderRow.ispb).join(ProviderRow, ProviderRow.id == Account.provider_id)
-        account = (await tx.execute(facts.where(Account.id == account_id))).one()
-        refundable = Refundable(account.status, available, transfer.amount, transfer.refunded, transfer.created_at)
+        facts = select(Account.status, ProviderRow).join(ProviderRow, ProviderRow.id == Account.provider_id)
+        status, provider = (await tx.execute(facts.where(Account.id == account_id))).one()
+        refundable = Refundable(status, available, transfer.amount, transfer.refunded, transfer.created_at)
         amount = refundable.left if order.amount is None else order.amount
-        refusal = rules.may_refund(refundable, amount, now)
+        refusal = rules.may_refund(refundable, amount, now) or bank.providers.offer_of(provider).refusal(
+            Feature.PIX_REFUND
+        )
         if refusal is not None:
             raise refusal
-        refund = _refund(transfer, RefundOrder(amount, order.reason), account.ispb, now)
+        await spend(tx, caller, amount, now=now)
+        refund = _refund(transfer, RefundOrder(amount, order.reason), provider.ispb, now)
         tx.add(refund)
         transfer.refunded += refund.amount
         transfer.version += 1
@@ -146,4 +152,4 @@ async def _total(tx: AsyncSession, caller: Caller, query: RefundQuery) -> int | 
     if query.e2e_id is not None or query.transfer_id is not None:
         return None
     facts = (query.account_id, query.status, query.date_from, query.date_to)
-    return await total(tx, Counted(PixRefund.__tablename__, caller.tenant_id, *facts))
+    return await total(tx, Counted(PixRefund.__tablename__, caller.tenant_id, *facts, within=caller.accounts))

@@ -16,7 +16,7 @@ from lastro.bank import Bank
 from lastro.database import among
 from lastro.logs import logger
 from lastro.outbox import queue
-from lastro.outbox.errands import apart
+from lastro.outbox.errands import apart, provider_by_provider
 from lastro.outbox.queue import Claimed, Waiting
 from lastro.pix.refunds import inside
 from lastro.pix.refunds.conclusion import Verdict, conclude
@@ -38,14 +38,19 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     """Bring these refunds back and conclude the ones that got a verdict; says which must wait."""
     refunds, ours = await _read(bank, claimed)
     stuck = await apart([each for each in claimed if each.reference in ours], partial(inside.settle, bank))
+
+    async def at(_provider_id: UUID, mine: Sequence[Claimed]) -> Sequence[Waiting]:
+        return await _settle_at(bank, mine, [refunds[each.reference] for each in mine])
+
     outside = [each for each in claimed if each.reference not in ours]
-    outcomes = dict(
-        zip(
-            (each.reference for each in outside),
-            await asyncio.gather(*(_ask(bank, refunds[each.reference]) for each in outside)),
-            strict=True,
-        )
-    )
+    waiting = await provider_by_provider(outside, lambda each: refunds[each.reference].provider_id, at)
+    return [*stuck, *waiting]
+
+
+async def _settle_at(bank: Bank, outside: Sequence[Claimed], refunds: Sequence[PixRefund]) -> Sequence[Waiting]:
+    """Those of one provider."""
+    answers = await asyncio.gather(*(_ask(bank, refund) for refund in refunds))
+    outcomes = dict(zip((each.reference for each in outside), answers, strict=True))
     verdicts = [
         Verdict(each.account_id, each.reference, outcome)
         for each in outside
@@ -55,8 +60,7 @@ async def settle(bank: Bank, claimed: Sequence[Claimed]) -> Sequence[Waiting]:
     async with bank.db.transaction() as tx:
         await conclude(tx, verdicts, now=bank.now())
         await queue.keep(tx, [each.id for each in outside if each.reference in decided])
-    waiting = [Waiting(each, str(outcomes[each.reference])) for each in outside if each.reference not in decided]
-    return [*stuck, *waiting]
+    return [Waiting(each, str(outcomes[each.reference])) for each in outside if each.reference not in decided]
 
 
 async def _read(bank: Bank, claimed: Sequence[Claimed]) -> tuple[dict[UUID, PixRefund], set[UUID]]:

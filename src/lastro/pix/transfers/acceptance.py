@@ -119,4 +119,5 @@ def _credit(arrival: Arrival, account_id: UUID | None) -> Credit:
         payment=None,
         told_by=arrival.provider_id,
         arrived_at=arrival.arrived_at,
+        credited_at=pix.credited_at,
     )

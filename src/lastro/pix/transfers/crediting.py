@@ -57,7 +57,7 @@ def judge(wanted: Sequence[Credit], accounts: Mapping[UUID, ReceivingAccount], f
         if charge is not None:
             facts = charges.facts(charge)
             facts = replace(facts, paid=facts.paid or charge.id in taken)
-            code = code or charge_rules.refusal(facts, each.amount, each.arrived_at)
+            code = code or charge_rules.refusal(facts, each.amount, each.credited_at or each.arrived_at)
         if code is not None:
             refusals[each.id] = code
             continue
@@ -159,7 +159,7 @@ def _parameters(
         "refusals": [judgement.refusals.get(each.id) for each in wanted],
         "event_ids": [new_id(now) for _ in wanted],
         "events": [
-            None if each.id in judgement.refusals else frozen(RECEIVED, resources.credited(each), now=now)
+            None if each.id in judgement.refusals else frozen(RECEIVED, resources.credited(each), version=1, now=now)
             for each in wanted
         ],
         "charge_ids": [charge and charge.id for charge in paid],

@@ -14,6 +14,7 @@ class Credit:
     """Money for an account. `id` is the transfer's to be; `account_id` is None when the address is nobody's.
 
     `payment` is (account id, payment id) of the customer of ours who sent it; None: the provider `told_by` brought it.
+    `credited_at`: when that provider took the money itself, whatever the time it told us.
     """
 
     id: UUID
@@ -29,3 +30,4 @@ class Credit:
     payment: tuple[UUID, UUID] | None
     told_by: UUID | None
     arrived_at: datetime
+    credited_at: datetime | None = None

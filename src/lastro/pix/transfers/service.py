@@ -61,4 +61,4 @@ async def _total(tx: AsyncSession, caller: Caller, query: TransferQuery) -> int 
     if query.e2e_id is not None or query.txid is not None:
         return None
     facts = (query.account_id, None, query.date_from, query.date_to)
-    return await total(tx, Counted(PixTransfer.__tablename__, caller.tenant_id, *facts))
+    return await total(tx, Counted(PixTransfer.__tablename__, caller.tenant_id, *facts, within=caller.accounts))

@@ -1,0 +1,1 @@
+"""Who may use the API: clients, tokens, and the way from one to the other (OAuth)."""

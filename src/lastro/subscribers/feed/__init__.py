@@ -1,0 +1,1 @@
+"""The news in their order, for those who come and ask."""

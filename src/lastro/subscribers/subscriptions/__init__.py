@@ -1,0 +1,1 @@
+"""Endpoints of tenants that want to be told of the news."""

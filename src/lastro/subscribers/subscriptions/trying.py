@@ -1,0 +1,62 @@
+"""Tries an endpoint out: one signed event of a type that never happens, sent now, and nothing is written."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lastro.auth.caller import Caller
+from lastro.bank import Bank
+from lastro.subscribers.subscriptions import resources, service
+from lastro.subscribers.subscriptions.resources import TestDocument
+from lastro.values.time_ordered_id import new_id
+from lastro.webhooks import secrets, signature
+from lastro.webhooks.announce import frozen
+from lastro.webhooks.models import SubscriptionSecret
+from lastro.webhooks.outlet import Unreachable
+
+TEST = "webhook.test"
+MOST_SECONDS = 20.0
+"""Whoever asks is waiting, and gets an answer within thirty."""
+
+
+async def attempt(bank: Bank, caller: Caller, subscription_id: UUID) -> TestDocument:
+    """Post to the endpoint, whatever the subscription's status. Raises NotFound."""
+    now = bank.now()
+    async with bank.db.reading() as tx:
+        subscription = await service.get(tx, caller, subscription_id)
+        sealed = await _in_force(tx, subscription_id, now)
+    custom = service.opened_headers(bank.key_ring, subscription)
+    shown = resources.resource(subscription, list(custom))
+    body = frozen(TEST, shown, version=subscription.version, now=now)
+    headers = signature.headers(
+        [secrets.opened(bank.key_ring, each) for each in sealed],
+        custom,
+        event_id=new_id(now),
+        timestamp=int(time.time()),  # of signatures, the real one
+        body=body,
+    )
+    began = time.monotonic()
+    try:
+        answered = await bank.outlet.post(
+            subscription.endpoint_url,
+            headers,
+            body,
+            timeout_seconds=min(subscription.timeout_ms / 1000, MOST_SECONDS),
+        )
+    except Unreachable as error:
+        waited = round((time.monotonic() - began) * 1000)
+        return resources.tried(status=None, milliseconds=waited, error=error.reason)
+    return resources.tried(status=answered.status, milliseconds=answered.milliseconds, error=None)
+
+
+async def _in_force(tx: AsyncSession, subscription_id: UUID, now: datetime) -> Sequence[SubscriptionSecret]:
+    """The newest first."""
+    query = select(SubscriptionSecret).where(
+        SubscriptionSecret.subscription_id == subscription_id,
+        or_(SubscriptionSecret.expires_at.is_(None), SubscriptionSecret.expires_at > now),
+    )
+    return (await tx.execute(query.order_by(SubscriptionSecret.id.desc()))).scalars().all()
