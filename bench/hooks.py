@@ -32,7 +32,7 @@ def webhooks(place: Place, extent: Extent, number: int, say: Say) -> list[Row]:
 
 
 def _events_off(place: Place, extent: Extent, number: int, say: Say) -> list[Row]:
-    """A bank that tells nobody anything. `lastro check` would rightly miss its events: only sums and counts are asked."""
+    """A bank that tells nobody. `lastro check` would rightly miss its events: only sums and counts are asked."""
     with stage(place, extent, f"silent_{number}", say, adapter=ADAPTER) as here:
         asyncio.run(place.run(here.database, ceiling.pay_one(), *_EVENTS_OFF))
         fill(here)
@@ -92,7 +92,8 @@ async def _subscribe(place: Place, database: str, port: int) -> None:
             now,
         )
         await connection.execute(
-            "INSERT INTO webhook_secrets (subscription_id, id, key_id, ciphertext, created_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO webhook_secrets (subscription_id, id, key_id, ciphertext, created_at)"
+            " VALUES ($1, $2, $3, $4, $5)",
             subscription_id,
             secret_id,
             sealed.key_id,
