@@ -51,7 +51,6 @@ async def test_providers_from_before_keep_working(cluster: Postgres, urls: Urls)
     assert all(row["updated_at"] == row["created_at"] for row in rows)
     assert [row["code"] for row in rows].count("001") == 2, "the oldest of each tenant keeps its code"
     assert [row["code"] for row in rows].count(None) == 4
-    await asyncio.to_thread(command.downgrade, configuration(url), "0008")
     await connection.close()
 
 

@@ -441,7 +441,8 @@ async def test_what_is_over_for_a_day_is_forgotten_and_nothing_else_can_be(clien
             await tx.execute(text("UPDATE api_tokens SET expires_at = NULL WHERE id = 'x'"))
 
 
-async def test_the_worker_forgets_them(client: Client, cluster: Postgres) -> None:
+async def test_the_worker_forgets_them(client: Client, cluster: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "FORGET_SECONDS", 0.05)
     token_id = (await client.token()).split("_")[2]
     owner = await asyncpg.connect(cluster.server.url("lastro").replace("+asyncpg", ""))
     try:
