@@ -47,7 +47,15 @@ from lastro.webhooks.models import DeliveryStatus, SubscriptionStatus
 LIVES = (accounts, kyc, keys, payments, refunds)
 
 ROOT = Path(__file__).resolve().parents[1]
-BOOKS = ("README.md", "README.pt-BR.md", "CHANGELOG.md", "docs/api.md", "docs/operations.md", "docs/network.md")
+BOOKS = (
+    "README.md",
+    "README.pt-BR.md",
+    "CHANGELOG.md",
+    "docs/api.md",
+    "docs/operations.md",
+    "docs/network.md",
+    "docs/openpix.md",
+)
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
 OURS = ("src", "tests", "docs", "requirements", "migrations", "bench", "docker", ".ci")
 LATE_SECONDS = 8.0
