@@ -96,6 +96,19 @@ async def shop(world: World, tenant: Tenant, double: Double) -> AsyncIterator[Sh
         del adapters[OPENPIX]
 
 
+async def test_what_it_says_is_no_word_of_the_networks(shop: Shop, world: World) -> None:
+    """The tenant itself says which key signs, so it can make OpenPix tell of any Pix: of a neighbour's, for one."""
+    told = shop.double.is_paid(10_000)
+    await shop.holds("100.00")
+    neighbour = await (await world.tenant("Vizinha")).account()
+
+    pix = await neighbour.receives("7.00", endToEndId=told)
+
+    assert pix["status"] == "ACSC"
+    assert await neighbour.available() == 7
+    await shop.holds("100.00")
+
+
 async def nothing_is_owed(tenant: Tenant) -> bool:
     """Whether the worker has kept every promise about this provider."""
     query = text("SELECT topic FROM outbox JOIN accounts a ON a.id = account_id WHERE provider_id = :id")
