@@ -253,15 +253,16 @@ def _stands_behind(token: ApiToken, client: ApiClient | None) -> _Known:
 
 
 def _realm(accounts: frozenset[UUID] | None, client: ApiClient | None) -> str:
-    """Where the Idempotency-Keys of a bound token lie: apart from everybody's with another binding.
+    """Where the Idempotency-Keys of a token lie, if not with the tenant's: apart from those of another binding.
 
-    A client keeps its own when it is bound anew, or a repetition would not be known again; the binding of any other
-    token never changes, and a token that takes its place finds the same keys.
+    A client has its own for ever, bound or not: somebody may bind it, or set it free, between a payment and its
+    repetition, which must be known again or it pays twice. The binding of any other token never changes, and a token
+    that takes its place finds the same keys.
     """
-    if accounts is None:
-        return ""
     if client is not None:
         return f"client:{client.id}"
+    if accounts is None:
+        return ""
     return f"accounts:{hashlib.sha256(b''.join(sorted(each.bytes for each in accounts))).hexdigest()[:32]}"
 
 
