@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.auth.caller import Caller
 from lastro.bank import Bank
+from lastro.errors import Conflict
+from lastro.keyring import CannotOpen
 from lastro.subscribers.subscriptions import resources, service
 from lastro.subscribers.subscriptions.resources import TestDocument
 from lastro.values.time_ordered_id import new_id
@@ -24,16 +26,20 @@ MOST_SECONDS = 20.0
 
 
 async def attempt(bank: Bank, caller: Caller, subscription_id: UUID) -> TestDocument:
-    """Post to the endpoint, whatever the subscription's status. Raises NotFound."""
+    """Post to the endpoint, whatever the subscription's status. Raises NotFound, Conflict."""
     now = bank.now()
     async with bank.db.reading() as tx:
         subscription = await service.get(tx, caller, subscription_id)
         sealed = await _in_force(tx, subscription_id, now)
-    custom = service.opened_headers(bank.key_ring, subscription)
+    try:
+        custom = service.opened_headers(bank.key_ring, subscription)
+        opened = secrets.all_opened(bank.key_ring, sealed)
+    except CannotOpen as error:
+        raise Conflict(service.LOST) from error
     shown = resources.resource(subscription, list(custom))
     body = frozen(TEST, shown, version=subscription.version, now=now)
     headers = signature.headers(
-        [secrets.opened(bank.key_ring, each) for each in sealed],
+        opened,
         custom,
         event_id=new_id(now),
         timestamp=int(time.time()),  # of signatures, the real one
