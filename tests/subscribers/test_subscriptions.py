@@ -18,6 +18,7 @@ from lastro.auth.permissions import Permission
 from lastro.errors import NotFound
 from lastro.subscribers.subscriptions import service
 from lastro.subscribers.subscriptions.order import Wanted
+from lastro.subscribers.subscriptions.trying import MOST_OF_ONE_TENANT
 from lastro.webhooks.models import Subscription, SubscriptionSecret, SubscriptionStatus
 from webhooks.receiver import Receiver, hanging, receiving, saying
 
@@ -380,6 +381,16 @@ async def test_a_bound_token_sees_and_makes_what_tells_of_its_accounts_alone(ten
             assert (await service.get(tx, whole, each)).id == each
             with pytest.raises(NotFound):
                 await service.get(tx, bound, each)
+
+
+async def test_a_tenant_tries_out_few_at_once_however_long_they_hang(tenant: Tenant, stranger: Tenant) -> None:
+    async with receiving(hanging) as there:
+        made = await subscribe(tenant, there.url, timeoutMs=2_000)
+        tried = await asyncio.gather(*(tenant.post(f"{PATH}/{made.id}/test") for _ in range(MOST_OF_ONE_TENANT + 2)))
+        others = await subscribe(stranger, there.url, timeoutMs=1_000)
+        assert (await stranger.post(f"{PATH}/{others.id}/test")).status == 200
+    assert sorted(each.status for each in tried) == [200] * MOST_OF_ONE_TENANT + [429] * 2
+    assert (await tenant.post(f"{PATH}/{made.id}/test")).status == 200
 
 
 # When a key is no longer on the ring

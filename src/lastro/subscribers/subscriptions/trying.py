@@ -12,8 +12,10 @@ from lastro.auth.caller import Caller
 from lastro.bank import Bank
 from lastro.errors import Conflict
 from lastro.keyring import CannotOpen
+from lastro.places import Places
 from lastro.subscribers.subscriptions import resources, service
 from lastro.subscribers.subscriptions.resources import TestDocument
+from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 from lastro.webhooks import secrets, signature
 from lastro.webhooks.announce import frozen
@@ -24,9 +26,16 @@ TEST = "webhook.test"
 MOST_SECONDS = 20.0
 """Whoever asks is waiting, and gets an answer within thirty."""
 
+MOST_AT_ONCE, MOST_OF_ONE_TENANT = 32, 3
+_TOO_MANY = Text(
+    "Muitos testes ao mesmo tempo. Espere terminar um deles.", "Too many tests at once. Wait until one is over."
+)
+# The endpoint says how long each takes: without a bound, one tenant's would fill the server.
+_PLACES = Places(MOST_AT_ONCE, MOST_OF_ONE_TENANT, full=_TOO_MANY, retry_after=5)
+
 
 async def attempt(bank: Bank, caller: Caller, subscription_id: UUID) -> TestDocument:
-    """Post to the endpoint, whatever the subscription's status. Raises NotFound, Conflict."""
+    """Post to the endpoint, whatever the subscription's status. Raises NotFound, Conflict, RateLimited."""
     now = bank.now()
     async with bank.db.reading() as tx:
         subscription = await service.get(tx, caller, subscription_id)
@@ -45,6 +54,7 @@ async def attempt(bank: Bank, caller: Caller, subscription_id: UUID) -> TestDocu
         timestamp=int(time.time()),  # of signatures, the real one
         body=body,
     )
+    place = _PLACES.take(caller.tenant_id)
     began = time.monotonic()
     try:
         answered = await bank.outlet.post(
@@ -56,6 +66,8 @@ async def attempt(bank: Bank, caller: Caller, subscription_id: UUID) -> TestDocu
     except Unreachable as error:
         waited = round((time.monotonic() - began) * 1000)
         return resources.tried(status=None, milliseconds=waited, error=error.reason)
+    finally:
+        place.give_back()
     return resources.tried(status=answered.status, milliseconds=answered.milliseconds, error=None)
 
 
