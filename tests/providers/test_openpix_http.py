@@ -76,6 +76,18 @@ async def adapter(network: Network, client: httpx.AsyncClient) -> AsyncIterator[
         yield OpenPixHttp(client, base_url=address, access=access(Double(COMPANY)))
 
 
+async def test_an_app_id_that_acts_on_another_account_pays_nothing(side: OpenPixSide) -> None:
+    order, account = await side.order(), side.double.account
+    side.double.account = "00000000000000999999"
+    with pytest.raises(ProviderUnavailable):
+        await side.provider.settle([order])
+    assert await side.left(order) == []
+
+    side.double.account = account
+    await side.provider.settle([order])
+    assert len(await side.left(order)) == 1
+
+
 async def look_up(provider: Provider, key: PixKey = KEY) -> Any:
     return await provider.find_key(key, ispb=ISPB, payer_tax_id=OURS, end_to_end_id=an_id())
 
@@ -324,9 +336,12 @@ async def test_another_payment_than_was_ordered_is_not_believed(
         "destinationAlias": order.key.value,
         "correlationID": order.end_to_end_id,
     }
-    network.answers({"payment": said})
+    payer = order.payer.account
+    account = {"taxId": COMPANY, "branch": payer.branch, "account": payer.bare_number}
+    own = {"accounts": [{"accountId": "a", "isDefault": True}], "account": account}  # it answers all with all
+    network.answers({"payment": said} | own)
     assert await adapter.settle([order]) == [InFlight()]
-    network.answers({"payment": said | twist})
+    network.answers({"payment": said | twist} | own)
     with pytest.raises(ProviderUnavailable):
         await adapter.settle([order])
 
