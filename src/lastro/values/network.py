@@ -17,8 +17,12 @@ _HOST_BITS = Text(
 )
 _LONGEST = 49  # an IPv6 address with its mask
 
-# These count as global for `ipaddress`, and lead to any IPv4 address: NAT64, 6to4, Teredo.
-_TUNNELS = [ipaddress.ip_network(each) for each in ("64:ff9b::/96", "2002::/16", "2001::/32")]
+# These count as global for `ipaddress`. They lead to any IPv4 address: NAT64, 6to4, Teredo; or nowhere but inside of
+# somebody's house: site-local addresses, 6to4's relays, documentation.
+_NOT_THERE = [
+    ipaddress.ip_network(each)
+    for each in ("64:ff9b::/96", "2002::/16", "2001::/32", "fec0::/10", "192.88.99.0/24", "3fff::/20")
+]
 
 
 def parse_network(text: str) -> Network:
@@ -53,7 +57,7 @@ def parse_address(text: str) -> Address | None:
 def is_public(text: str) -> bool:
     """Whether this is an address that all the world reaches."""
     address = parse_address(text)
-    if address is None or any(address in tunnel for tunnel in _TUNNELS):
+    if address is None or lies_in(address, _NOT_THERE):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
