@@ -155,7 +155,7 @@ async def pay(
         raise HTTPException(422, "Not enough money.")
     payment = _payment(account, provider, wanted, amount, now)
     balance.available, balance.in_transit = balance.available - amount, balance.in_transit + amount
-    balance.seq += 1
+    balance.seq, balance.moved_at = balance.seq + 1, now
     answer = _document(payment)
     session.add_all(
         (
