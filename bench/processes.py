@@ -94,6 +94,19 @@ def worker(place: Place, database: str, network_port: int | None = None) -> Iter
         yield process.pid
 
 
+@contextmanager
+def receiver(place: Place) -> Iterator[tuple[int, int]]:
+    """An endpoint for webhooks. Gives its process id and its port."""
+    port = free_port()
+    with _running(place, "receiver", ("-m", "bench.receiver", str(port)), {}) as process:
+        give_up_at = time.monotonic() + _SECONDS_TO_START
+        while time.monotonic() < give_up_at:
+            with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+                break
+            time.sleep(0.05)
+        yield process.pid, port
+
+
 def _settings(place: Place, database: str, port: int, network_port: int | None) -> dict[str, str]:
     """Everything else is as Lastro has it by default."""
     return {

@@ -11,6 +11,7 @@ import asyncpg
 from bench import ceiling, cpu, drive, growth_seed, pgledger, processes
 from bench.adapter import ADAPTER
 from bench.books import Made
+from bench.hooks import webhooks
 from bench.pgbench import CLIENTS, pgbench
 from bench.place import Place
 from bench.rows import Extent, Row, row_of
@@ -186,4 +187,5 @@ PARTS: Mapping[str, Part] = {
     "peers": peers,
     "one": one_process,
     "two": two_processes,
+    "webhooks": webhooks,
 }

@@ -1,4 +1,4 @@
-"""`lastro worker`, with one difference: the network is in the process (bench/adapter.py)."""
+"""`lastro worker`, with two differences: the network is in the process, and webhooks may go to this machine."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from lastro.worker import Worker
 
 
 async def _work(settings: Settings) -> None:
-    house = build(settings, adapters=adapters(settings))
+    house = build(settings, adapters=adapters(settings), loopback_endpoints=True)
     working = Worker(house.bank, settings.database_url)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,6 +1,7 @@
 """kill -9 in the middle of everything, Postgres included: what was answered 201 is there, and settles once."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -176,6 +177,12 @@ async def test_three_power_cuts_lose_nothing_and_double_nothing(installation: In
         assert round(account.json()["data"]["attributes"]["balance"] * 100) == 5_000_000 - spent
 
     bank, simulator = house.urls()
+
+    async def is_clean() -> bool:  # as soon as the last events have their places
+        return (await check_books(bank, simulator_url=simulator, quiesced=True)).clean
+
+    with contextlib.suppress(TimeoutError):
+        await until(is_clean, seconds=10)
     report = await check_books(bank, simulator_url=simulator, quiesced=True)
     assert report.clean, report.text()
     postmaster = house.postmaster()

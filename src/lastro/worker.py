@@ -47,8 +47,9 @@ HANDLERS: Mapping[str, Handler] = {
 # fifth of a second for a hundred payments still settles 4,000 a second.
 BATCHES = 8
 POLL_SECONDS = 0.1
+# No rest is longer: a worker whose connection broke begins again when all of its tasks have seen it.
 LOOK_BACK_SECONDS = 5.0
-FORGET_SECONDS = 300.0
+FORGET_SECONDS = 5.0
 EXPIRE_SECONDS = 2.0
 LAST_POSTS_SECONDS = 5.0
 FOLD_SECONDS = 5.0  # what was PROCESSING and is COMPLETED meanwhile costs one cell, not three

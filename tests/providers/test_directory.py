@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from build import a_cnpj
+from conftest import ENCRYPTION_KEYS
 from lastro.errors import NotFound, ProviderUnavailable, Unavailable, Validation
 from lastro.keyring import KeyRing
 from lastro.providers import credentials
@@ -19,9 +20,6 @@ from lastro.tenants import service as tenants
 from lastro.values.bank_account import AccountType
 from lastro.values.text import Invalid, Text
 from lastro.wiring import House
-
-RING = "directory:dGhpcnR5LXR3byBieXRlcyBmb3IgdGhlIHRlc3RzIC4="
-"""Another name than the other tests' key."""
 
 
 class Switchboard:
@@ -48,7 +46,7 @@ def board() -> Switchboard:
 
 @pytest.fixture
 def directory(house: House, board: Switchboard) -> ProviderDirectory:
-    return ProviderDirectory(house.bank.db, {"network": board.adapter()}, KeyRing.parse(RING))
+    return ProviderDirectory(house.bank.db, {"network": board.adapter()}, KeyRing.parse(ENCRYPTION_KEYS))
 
 
 @pytest.fixture
@@ -125,7 +123,7 @@ async def test_a_connection_and_its_breakers_outlive_the_memory(
     second = await directory.get(provider_id)
     assert (second.speaks, second.circuits, len(board.asked)) == (first.speaks, first.circuits, 1)
 
-    secret = credentials.seal(KeyRing.parse(RING), provider_id, {"apiKey": "novo"})
+    secret = credentials.seal(KeyRing.parse(ENCRYPTION_KEYS), provider_id, {"apiKey": "novo"})
     await write(
         house,
         provider_id,
@@ -143,13 +141,16 @@ async def test_a_connection_and_its_breakers_outlive_the_memory(
 
 async def test_credentials_open_at_their_own_provider_alone(house: House, directory: ProviderDirectory) -> None:
     mine, theirs = await provider_of(house), await provider_of(house)
-    secret = credentials.seal(KeyRing.parse(RING), theirs, {"apiKey": "x"})
+    secret = credentials.seal(KeyRing.parse(ENCRYPTION_KEYS), theirs, {"apiKey": "x"})
     await write(
         house, mine, "credentials = :secret, credentials_key_id = :key", secret=secret.ciphertext, key=secret.key_id
     )
 
     with pytest.raises(ProviderUnavailable):
         await directory.get(mine)
+
+    # Nothing for other tests that nobody can open.
+    await write(house, mine, "credentials = NULL, credentials_key_id = NULL")
 
 
 async def test_an_access_that_can_not_be_used_is_silence_and_no_bug(

@@ -55,7 +55,7 @@ async def test_credentials_are_sealed_anew_once_and_mean_the_same(bank: Bank) ->
     assert await reseal(bank) == 0
     bank.key_ring = KeyRing.parse(f"{NEWER},{ENCRYPTION_KEYS}")
 
-    assert await reseal(bank) == 1
+    assert await reseal(bank) >= 1  # and those of other tests
     assert await reseal(bank) == 0
 
     row = await row_of(bank, provider_id)
@@ -63,6 +63,5 @@ async def test_credentials_are_sealed_anew_once_and_mean_the_same(bank: Bank) ->
     assert credentials.opened(KeyRing.parse(NEWER), row) == {"apiKey": "segredo"}
     with pytest.raises(CannotOpen):
         credentials.opened(KeyRing.parse(ENCRYPTION_KEYS), row)
-    async with bank.db.transaction() as tx:  # nothing for the other tests under a key that goes
-        row = await tx.get_one(ProviderRow, provider_id)
-        row.credentials = row.credentials_key_id = None
+    bank.key_ring = KeyRing.parse(f"{ENCRYPTION_KEYS},{NEWER}")  # nothing for the other tests under a key that goes
+    assert await reseal(bank) >= 1

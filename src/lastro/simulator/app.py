@@ -23,6 +23,7 @@ from lastro.simulator import (
     returns,
     rules,
     settlement,
+    shop,
     steering,
 )
 from lastro.simulator.book import Book
@@ -119,7 +120,7 @@ def standalone(settings: SimulatorSettings, clock: Clock) -> FastAPI:
 def _app(network: Network) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.network = network
-    for steered in (steering.router, rules.router, charges.router, mailbox.readers, kyc_desk.steered):
+    for steered in (steering.router, rules.router, charges.router, mailbox.readers, kyc_desk.steered, shop.router):
         app.include_router(steered)
     offices = (office.router, mailbox.router, kyc_desk.router)
     for part in (pings.router, directory.router, settlement.router, returns.router, *offices):

@@ -10,6 +10,7 @@ from lastro.clock import Clock
 from lastro.simulator.book import Book
 from lastro.simulator.customers import Customers
 from lastro.simulator.delivery import Deliveries
+from lastro.simulator.shops import Shops
 from lastro.simulator.signing import Seal
 from lastro.simulator.wire import Refusal
 
@@ -47,6 +48,7 @@ class Network:
     book: Book
     deliveries: Deliveries
     customers: Customers
+    shops: Shops = field(default_factory=Shops)
     _seals: dict[str, Seal] = field(default_factory=dict)
 
     def seal_of(self, authority: str) -> Seal:

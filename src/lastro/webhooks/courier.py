@@ -25,7 +25,7 @@ from lastro.webhooks.recording import Outcome
 from lastro.webhooks.schedule import Schedule, wish_of
 
 POLL_SECONDS = 0.1
-PACE_SECONDS = 0.02  # between two claims, so that each takes what came free meanwhile
+PACE_SECONDS = 0.01  # between two claims, so that each takes what came free meanwhile
 TELL_SECONDS = 0.075
 TIDY_SECONDS = 5.0
 
@@ -120,6 +120,7 @@ class Courier:
             _LOG.exception("not brought", delivery=str(parcel.delivery_id))
         finally:
             self._lanes.end(post, succeeded=outcome is not None and outcome.succeeded)
+            self._woken.set()  # there is room again
 
     async def _try(self, parcel: Parcel) -> Outcome:
         bank, to = self._bank, parcel.to.subscription_id

@@ -16,7 +16,8 @@ GONE = "410 Gone"
 
 _LONGEST_WISHED_REST = timedelta(seconds=LONGEST_REST_SECONDS)
 
-# What all endpoints together said is one row each: `failures` are those after the last success of the set, if any.
+# What all endpoints together said is one row each: `failures` are those after the last success of the set, if any. The
+# conditions beside the id are in words that no index serves: or a plan may walk through all that is PENDING, for each.
 _RECORD = f"""
     WITH told AS (
         SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::timestamptz[], $6::timestamptz[],
@@ -29,8 +30,8 @@ _RECORD = f"""
                response_status = told.response_status,
                delivered_at = CASE WHEN told.status = 'DELIVERED' THEN told.due_at ELSE d.delivered_at END
           FROM told
-         WHERE d.id = told.delivery_id AND d.attempts = told.attempts AND d.due_at = told.leased_until
-           AND d.status = 'PENDING'
+         WHERE d.id = told.delivery_id AND d.attempts IS NOT DISTINCT FROM told.attempts
+           AND d.due_at IS NOT DISTINCT FROM told.leased_until AND d.status IS NOT DISTINCT FROM 'PENDING'
         RETURNING d.id, d.attempts, told.started_at, told.duration_ms, told.response_status, told.error,
                   told.body_sha256
     ), tried AS (
