@@ -42,15 +42,17 @@ async def test_providers_from_before_keep_working(cluster: Postgres, urls: Urls)
             "   FROM tenants CROSS JOIN (VALUES ('001'), (NULL)) AS codes (code)"
         )
 
-    await asyncio.to_thread(command.upgrade, configuration(url), "head")
+    await asyncio.to_thread(command.upgrade, configuration(url), "0010")
 
     rows = await connection.fetch("SELECT * FROM providers ORDER BY tenant_id, created_at")
-    assert {(row["type"], row["status"], row["house"], row["settings"]) for row in rows} == {
-        ("FULL", "ACTIVE", "00000000", "{}")
+    assert {(row["type"], row["status"], row["house"], row["voucher"], row["settings"]) for row in rows} == {
+        ("FULL", "ACTIVE", "00000000", "", "{}")
     }
     assert all(row["updated_at"] == row["created_at"] for row in rows)
     assert [row["code"] for row in rows].count("001") == 2, "the oldest of each tenant keeps its code"
     assert [row["code"] for row in rows].count(None) == 4
+    await asyncio.to_thread(command.downgrade, configuration(url), "0008")
+    await asyncio.to_thread(command.upgrade, configuration(url), "head")
     await connection.close()
 
 

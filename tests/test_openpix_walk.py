@@ -96,6 +96,19 @@ async def shop(world: World, tenant: Tenant, double: Double) -> AsyncIterator[Sh
         del adapters[OPENPIX]
 
 
+async def test_what_it_says_is_no_word_of_the_networks(shop: Shop, world: World) -> None:
+    """The tenant itself says which key signs, so it can make OpenPix tell of any Pix: of a neighbour's, for one."""
+    told = shop.double.is_paid(10_000)
+    await shop.holds("100.00")
+    neighbour = await (await world.tenant("Vizinha")).account()
+
+    pix = await neighbour.receives("7.00", endToEndId=told)
+
+    assert pix["status"] == "ACSC"
+    assert await neighbour.available() == 7
+    await shop.holds("100.00")
+
+
 async def nothing_is_owed(tenant: Tenant) -> bool:
     """Whether the worker has kept every promise about this provider."""
     query = text("SELECT topic FROM outbox JOIN accounts a ON a.id = account_id WHERE provider_id = :id")
@@ -239,6 +252,29 @@ async def test_what_was_paid_in_time_is_paid_however_late_we_hear_of_it(shop: Sh
     assert (await shop.tenant.world.http.post(address, headers=headers, content=body)).status_code == 200
     await shop.holds("25.00")
     assert (await shop.tenant.get(f"/pix/qrcode/{made.id}")).attributes["status"] == "PAID"
+
+
+async def test_what_comes_for_a_charge_that_is_over_is_credited_and_pays_no_charge(shop: Shop) -> None:
+    made = await shop.code("DYNAMIC", amount=25.0)
+    async with shop.tenant.world.bank.db.transaction() as tx:
+        await tx.execute(
+            text(
+                "UPDATE pix_qrcodes SET created_at = created_at - interval '1 hour', version = version + 1,"
+                " expires_at = now() - interval '2 minutes' WHERE id = :id"
+            ),
+            {"id": UUID(made.id)},
+        )
+
+    async def is_told_as_expired() -> bool:
+        async with shop.tenant.world.bank.db.transaction() as tx:
+            query = text("SELECT expired_at IS NOT NULL FROM pix_qrcodes WHERE id = :id")
+            return bool((await tx.execute(query, {"id": UUID(made.id)})).scalar_one())
+
+    await until(is_told_as_expired)
+    shop.double.charge_is_paid(made.attributes["txid"])
+    await shop.holds("25.00")
+    assert (await shop.tenant.get(f"/pix/qrcode/{made.id}")).attributes["status"] == "EXPIRED"
+    assert await shop.alerts() == []
 
 
 async def test_money_that_finds_no_account_here_lies_there_and_a_human_is_told_once(shop: Shop) -> None:

@@ -11,6 +11,8 @@ down_revision: str | None = "0009"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+_VOUCHER = "CASE WHEN house = ispb THEN '' ELSE house END"
+
 # One row a statement, whoever wrote the events and in whatever way.
 _UNTOLD = """
 CREATE FUNCTION events_untold() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
@@ -21,7 +23,8 @@ BEGIN
 END $$
 """
 
-# As in 0006, but for one thing: what was told as expired can not be paid any more.
+# As in 0006, but for two things: what was told as expired can not be paid any more, and a message is known again by
+# who vouches for it too.
 _CREDIT_PIX = """
 CREATE OR REPLACE FUNCTION credit_pix(
     judged_ids uuid[], judged_statuses text[], told_by uuid[], account_ids uuid[], ids uuid[], amounts bigint[],
@@ -41,12 +44,13 @@ BEGIN
         RAISE EXCEPTION 'overtaken: an account changed' USING ERRCODE = 'LA001';
     END IF;
 
-    INSERT INTO inbox (end_to_end_id, kind, provider_id, account_id, reference, amount_centavos, rejected_with,
+    INSERT INTO inbox (end_to_end_id, voucher, kind, provider_id, account_id, reference, amount_centavos, rejected_with,
                        created_at)
-    SELECT o.e2e_id, 'PAYMENT', o.provider_id, o.account_id, CASE WHEN o.refusal IS NULL THEN o.id END, o.amount,
+    SELECT o.e2e_id, p.voucher, 'PAYMENT', o.provider_id, o.account_id, CASE WHEN o.refusal IS NULL THEN o.id END, o.amount,
            o.refusal, o.moment
       FROM unnest(told_by, account_ids, ids, amounts, e2e_ids, refusals, moments)
            AS o(provider_id, account_id, id, amount, e2e_id, refusal, moment)
+      JOIN providers p ON p.id = o.provider_id
      WHERE o.provider_id IS NOT NULL
      ORDER BY o.e2e_id
         ON CONFLICT DO NOTHING;
@@ -117,6 +121,7 @@ END $$
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '3s'")
+    _vouchers()
     _charges()
     _feed()
     _subscriptions()
@@ -138,6 +143,18 @@ def upgrade() -> None:
     op.execute("GRANT INSERT, DELETE ON untold_events TO lastro_app")
     op.execute("GRANT INSERT ON event_feed, webhook_attempts TO lastro_app")
     op.execute("GRANT INSERT, UPDATE ON webhook_subscriptions, webhook_secrets, webhook_deliveries TO lastro_app")
+
+
+def _vouchers() -> None:
+    """Until now the operator's key vouched for every message. A tenant whose provider signs with a key of the tenant's
+    choice must not use up the ids of what the network will tell somebody else. What an older server writes is the
+    network's. Postgres makes the key anew: credits wait meanwhile, some seconds for ten million messages.
+    """
+    op.execute(f"ALTER TABLE providers ADD COLUMN voucher text NOT NULL GENERATED ALWAYS AS ({_VOUCHER}) STORED")
+    op.execute(
+        "ALTER TABLE inbox DROP CONSTRAINT pk_inbox, ADD COLUMN voucher text NOT NULL DEFAULT '',"
+        " ADD CONSTRAINT pk_inbox PRIMARY KEY (end_to_end_id, voucher)"
+    )
 
 
 def _charges() -> None:
@@ -290,7 +307,17 @@ def _deliveries() -> None:
 
 
 def downgrade() -> None:
-    op.execute(_CREDIT_PIX.replace(" AND q.expired_at IS NULL", ""))
+    earlier = _CREDIT_PIX
+    for text in (
+        " AND q.expired_at IS NULL", " voucher,", " p.voucher,", "\n      JOIN providers p ON p.id = o.provider_id",
+    ):  # fmt: skip
+        earlier = earlier.replace(text, "")
+    op.execute(earlier)
+    op.execute(
+        "ALTER TABLE inbox DROP CONSTRAINT pk_inbox, DROP COLUMN voucher,"
+        " ADD CONSTRAINT pk_inbox PRIMARY KEY (end_to_end_id)"
+    )
+    op.drop_column("providers", "voucher")
     op.drop_column("pix_qrcodes", "expired_at")
     op.execute("DROP TRIGGER events_untold ON events")
     op.execute("DROP FUNCTION events_untold")

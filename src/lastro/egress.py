@@ -32,8 +32,12 @@ _PATH = re.compile(r"/[A-Za-z0-9._~/=+:?&%-]*")
 _PORTS = {"https": 443, "http": 80}
 _GONE = {httpx.codes.NOT_FOUND, httpx.codes.GONE}
 
-# These count as global for `ipaddress`, and lead to any IPv4 address: NAT64, 6to4, Teredo.
-_TUNNELS = [ipaddress.ip_network(each) for each in ("64:ff9b::/96", "2002::/16", "2001::/32")]
+# These count as global for `ipaddress`. They lead to any IPv4 address: NAT64, 6to4, Teredo; or nowhere but inside of
+# somebody's house: site-local addresses, 6to4's relays, documentation.
+_NOT_THERE = [
+    ipaddress.ip_network(each)
+    for each in ("64:ff9b::/96", "2002::/16", "2001::/32", "fec0::/10", "192.88.99.0/24", "3fff::/20")
+]
 
 _NOT_LISTED = Text(
     "O QR Code aponta para um servidor que não é de um participante conhecido.",
@@ -155,11 +159,10 @@ def is_public(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return is_public(str(parsed.ipv4_mapped))
-        if any(parsed in tunnel for tunnel in _TUNNELS):
-            return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return is_public(str(parsed.ipv4_mapped))
+    if any(parsed in network for network in _NOT_THERE):
+        return False
     return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved)
 
 

@@ -5,6 +5,7 @@ import base64
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -309,7 +310,24 @@ async def test_a_client_carries_its_amounts_to_its_tokens_and_one_sum_of_the_day
     assert first.most_each is not None
     assert first.most_a_day is not None
     assert (first.most_each.centavos, first.most_a_day.centavos) == (100_00, 500_50)
-    assert (free.most_each, free.most_a_day, free.spender, free.accounts, free.realm) == (None, None, "", None, "")
+    assert (free.most_each, free.most_a_day, free.spender, free.accounts) == (None, None, "", None)
+
+
+async def test_a_client_that_is_bound_between_a_payment_and_its_repetition_pays_once(client: Client) -> None:
+    tenant = client.tenant
+    account, other = await tenant.account(available="10.00"), await tenant.account()
+    token, headers = await client.token(), {"idempotency-key": uuid4().hex}
+    sent = await account.pays(3.0, token=token, headers=headers)
+    assert sent.status == 201, sent.body
+
+    for accounts in ([account.id, other.id], None):
+        await tenant.patch(f"/clients/{client.id}", "clients", {"accountIds": accounts})
+        status = 200 if accounts is None else 404
+        stranger = await tenant.account()
+        assert await soon(partial(is_answered, client, token, f"/accounts/{stranger.id}", status))
+        again = await account.pays(3.0, token=token, headers=headers)
+        assert (again.status, again.id) == (201, sent.id)
+    assert await account.available() == 7
 
 
 async def test_a_client_is_heard_from_its_networks_alone_and_so_are_its_tokens(make_client: Make) -> None:

@@ -275,6 +275,24 @@ async def test_a_caller_is_bound_as_its_token_says(tenant: Tenant) -> None:
     assert (free.accounts, free.most_each, free.most_a_day, free.spender, free.realm) == (None, None, None, "", "")
 
 
+async def test_a_bound_token_is_none_to_who_knows_no_bounds(tenant: Tenant, cluster: Postgres) -> None:
+    """A server from before them, or ours before a row that lost them: neither takes it for the whole company's."""
+    account = UUID((await tenant.account()).id)
+    bound = await tenant.new_token(Permission.ACCOUNTS_READ, binding=Binding(accounts=frozenset({account})))
+    assert await is_let_in(tenant, bound)
+    owner = await asyncpg.connect(cluster.server.url("lastro").replace("+asyncpg", ""))
+    try:
+        stored = await owner.fetchval(
+            "UPDATE api_tokens SET account_ids = NULL WHERE id = $1 RETURNING secret_hmac", bound.split("_")[2]
+        )
+    finally:
+        await owner.close()
+
+    assert stored != tokens.seal(bound[:-6], pepper_of(tenant.world))
+    await asyncio.sleep(MEMORY_SECONDS)
+    assert not await is_let_in(tenant, bound)
+
+
 async def test_a_limit_for_each_order_alone_needs_no_sum_of_the_day(tenant: Tenant) -> None:
     token = await tenant.new_token(Permission.PIX_SEND, binding=Binding(most_each=Money(1_00)))
 

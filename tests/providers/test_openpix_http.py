@@ -76,6 +76,25 @@ async def adapter(network: Network, client: httpx.AsyncClient) -> AsyncIterator[
         yield OpenPixHttp(client, base_url=address, access=access(Double(COMPANY)))
 
 
+async def test_an_app_id_that_acts_on_another_account_pays_nothing(side: OpenPixSide) -> None:
+    order, account = await side.order(), side.double.account
+    side.double.account = "00000000000000999999"
+    with pytest.raises(ProviderUnavailable):
+        await side.provider.settle([order])
+    assert await side.left(order) == []
+
+    side.double.account = account
+    await side.provider.settle([order])
+    assert len(await side.left(order)) == 1
+
+
+A_KEY_OF_512_BITS = (
+    "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALVntoNb1QwZe9VJB8UKT3lUIwOBsVJs4BVOoZj3q8/q7m7qFX2BR4r2H7GlH1GnxTeocZt1Yk2qIX8t"
+    "RSot3P0CAwEAAQ=="
+)
+"""Anybody finds its factors within hours."""
+
+
 async def look_up(provider: Provider, key: PixKey = KEY) -> Any:
     return await provider.find_key(key, ispb=ISPB, payer_tax_id=OURS, end_to_end_id=an_id())
 
@@ -324,9 +343,12 @@ async def test_another_payment_than_was_ordered_is_not_believed(
         "destinationAlias": order.key.value,
         "correlationID": order.end_to_end_id,
     }
-    network.answers({"payment": said})
+    payer = order.payer.account
+    account = {"taxId": COMPANY, "branch": payer.branch, "account": payer.bare_number}
+    own = {"accounts": [{"accountId": "a", "isDefault": True}], "account": account}  # it answers all with all
+    network.answers({"payment": said} | own)
     assert await adapter.settle([order]) == [InFlight()]
-    network.answers({"payment": said | twist})
+    network.answers({"payment": said | twist} | own)
     with pytest.raises(ProviderUnavailable):
         await adapter.settle([order])
 
@@ -470,7 +492,7 @@ async def test_a_public_key_is_taken_as_it_comes(side: OpenPixSide, client: http
         assert sees(side.double, event, client, keys=key) == NoNews("OPENPIX:CHARGE_EXPIRED")
     elliptic = ec.generate_private_key(ec.SECP256R1()).public_key()
     elliptic_pem = elliptic.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    for nonsense_of_keys in ("no key", elliptic_pem, 7, [pem], "", f"{pem},", f"{pem}," * 5 + pem):
+    for nonsense_of_keys in ("no key", elliptic_pem, A_KEY_OF_512_BITS, 7, [pem], "", f"{pem},", f"{pem}," * 5 + pem):
         with pytest.raises(Invalid):
             sees(side.double, event, client, keys=nonsense_of_keys)
 

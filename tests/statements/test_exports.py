@@ -16,10 +16,10 @@ from build import API, Tenant, World, until
 from lastro import gate
 from lastro.errors import RateLimited, Unavailable, Unprocessable
 from lastro.statements import cnab240, exports, pdf, service
+from lastro.statements.exports import MOST_OF_ONE_TENANT
 from lastro.statements.lines import Line
 from lastro.statements.resources import Format, StatementQuery
 from lastro.statements.service import Statement
-from lastro.statements.streaming import MOST_OF_ONE_TENANT, Places
 from lastro.wiring import House
 from statements.ledger_book import NOON, LedgerBook
 from statements.readers import CnabFile, cnab, ofx
@@ -185,19 +185,6 @@ async def test_few_files_are_made_at_once_for_one_tenant(ledger: LedgerBook) -> 
     for answer in answers:
         await whole(answer)
     await whole(await made(ledger, Format.CSV))
-
-
-def test_one_tenant_does_not_take_all_places() -> None:
-    places, tenants = Places(most=3, most_of_one=2), [uuid4(), uuid4()]
-    taken = [places.take(tenants[0]), places.take(tenants[0]), places.take(tenants[1])]
-    for each in tenants:
-        with pytest.raises(RateLimited):
-            places.take(each)
-    taken[0].give_back()
-    taken[0].give_back()
-    assert places.take(tenants[1])
-    with pytest.raises(RateLimited):
-        places.take(uuid4())
 
 
 async def test_a_refusal_gives_its_place_back(ledger: LedgerBook, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ from lastro.auth.permissions import Permission
 from lastro.errors import NotFound
 from lastro.subscribers.subscriptions import service
 from lastro.subscribers.subscriptions.order import Wanted
-from lastro.webhooks.models import Subscription, SubscriptionStatus
+from lastro.subscribers.subscriptions.trying import MOST_OF_ONE_TENANT
+from lastro.webhooks.models import Subscription, SubscriptionSecret, SubscriptionStatus
 from webhooks.receiver import Receiver, hanging, receiving, saying
 
 PATH, KIND = "/webhook-subscriptions", "webhook-subscriptions"
@@ -380,3 +381,42 @@ async def test_a_bound_token_sees_and_makes_what_tells_of_its_accounts_alone(ten
             assert (await service.get(tx, whole, each)).id == each
             with pytest.raises(NotFound):
                 await service.get(tx, bound, each)
+
+
+async def test_a_tenant_tries_out_few_at_once_however_long_they_hang(tenant: Tenant, stranger: Tenant) -> None:
+    async with receiving(hanging) as there:
+        made = await subscribe(tenant, there.url, timeoutMs=2_000)
+        tried = await asyncio.gather(*(tenant.post(f"{PATH}/{made.id}/test") for _ in range(MOST_OF_ONE_TENANT + 2)))
+        others = await subscribe(stranger, there.url, timeoutMs=1_000)
+        assert (await stranger.post(f"{PATH}/{others.id}/test")).status == 200
+    assert sorted(each.status for each in tried) == [200] * MOST_OF_ONE_TENANT + [429] * 2
+    assert (await tenant.post(f"{PATH}/{made.id}/test")).status == 200
+
+
+# When a key is no longer on the ring
+
+
+async def test_one_whose_key_is_lost_is_still_shown_and_is_mended(
+    tenant: Tenant, world: World, endpoint: Receiver
+) -> None:
+    made = await subscribe(tenant, endpoint.url, customHeaders={"X-Origem": "velho"})
+    lost = {"custom_headers_key_id": "lost"}
+    async with world.bank.db.transaction() as tx:
+        await tx.execute(update(Subscription).where(Subscription.id == UUID(made.id)).values(**lost))
+        of_it = SubscriptionSecret.subscription_id == UUID(made.id)
+        await tx.execute(update(SubscriptionSecret).where(of_it).values(key_id="lost"))
+
+    assert (await tenant.get(PATH)).status == (await tenant.post(f"{PATH}/{made.id}/pause")).status == 200
+    assert (await tenant.get(f"{PATH}/{made.id}")).attributes["customHeaders"] == {}
+    assert (await tenant.post(f"{PATH}/{made.id}/test")).status == 409
+    assert (await change(tenant, made, customHeaders={"X-Origem": "***"})).status == 400
+    assert (await change(tenant, made, customHeaders={"X-Origem": "novo"})).status == 200
+    assert (await tenant.post(f"{PATH}/{made.id}/test")).status == 409
+
+    rotated = await tenant.post(f"{PATH}/{made.id}/rotate-secret")
+
+    tried = await tenant.post(f"{PATH}/{made.id}/test")
+    assert tried.attributes["delivered"], tried.body
+    (letter,) = endpoint.received
+    assert letter.headers["x-origem"] == "novo"
+    Webhook(rotated.attributes["secret"]).verify(letter.body, letter.headers)

@@ -11,6 +11,7 @@ from lastro.webhooks.lanes import (
     PLACES,
     SLOW_EACH,
     SLOW_PLACES,
+    SLOW_PLACES_OF_A_TENANT,
     TENANT_PLACES,
     Due,
     Lanes,
@@ -128,3 +129,17 @@ def test_with_little_room_everybody_gets_some(hands: Hands) -> None:
         hands.succeed(each)
     plan = hands.lanes.plan(many)
     assert plan == {each.subscription_id: 1 for each in many}
+
+
+def test_a_tenant_whose_endpoints_are_all_slow_leaves_slow_places_to_others(hands: Hands) -> None:
+    tenant_id = uuid4()
+    slow = [Due(uuid4(), tenant_id, 0) for _ in range(20)]
+    for each in slow:
+        hands.succeed(each)
+    while hands.serve(*slow):
+        hands.now += LATE_SECONDS + 0.1
+    assert hands.lanes.under_way == TENANT_PLACES
+    failing = endpoint(failures=1)
+    assert len(hands.serve(failing, *slow)) == 1
+    others = [endpoint(failures=1) for _ in range(1000)]
+    assert len(hands.serve(*others)) == SLOW_PLACES - SLOW_PLACES_OF_A_TENANT - 1

@@ -24,8 +24,8 @@ class Caller:
 
     `accounts`: the only ones that it reaches; None means all of the tenant's, present and future: such a token
     administers. `most_each` and `most_a_day` bound what it may send out, an order and a day of São Paulo; the day's
-    sum is kept under `spender`, which all tokens of one client share. `realm` is where the Idempotency-Keys of a bound
-    token lie; without one they lie with the tenant's.
+    sum is kept under `spender`, which all tokens of one client share. `realm` is where the Idempotency-Keys of a client
+    or of a bound token lie; without one they lie with the tenant's.
     """
 
     tenant_id: UUID

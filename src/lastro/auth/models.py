@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lastro.auth.binding import Binding, Rights
+from lastro.auth.binding import UNBOUND, Binding, Rights
 from lastro.database import Base
 from lastro.values.money import Money
 from lastro.values.network import parse_network
@@ -119,3 +119,8 @@ class ApiToken(Bound, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+    @property
+    def is_bound(self) -> bool:
+        """By itself, or by its client, which may be bound at any moment."""
+        return self.client_id is not None or self.rights.binding != UNBOUND

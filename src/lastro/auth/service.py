@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.auth.binding import Rights
+from lastro.auth.binding import UNBOUND, Rights
 from lastro.auth.models import ApiClient, ApiToken
-from lastro.auth.tokens import NewToken
+from lastro.auth.tokens import NewToken, kept_of
 from lastro.errors import NotFound
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
@@ -37,7 +37,7 @@ async def keep(
         tenant_id=tenant_id,
         client_id=client_id,
         name=name,
-        secret_hmac=token.secret_hmac,
+        secret_hmac=kept_of(token.secret_hmac, is_bound=client_id is not None or rights.binding != UNBOUND),
         created_by=created_by,
         created_at=now,
         expires_at=expires_at,

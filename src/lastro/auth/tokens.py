@@ -69,6 +69,13 @@ def seal(body: str, pepper: bytes) -> bytes:
     return hmac.digest(pepper, body.encode(), hashlib.sha256)
 
 
+def kept_of(secret_hmac: bytes, *, is_bound: bool) -> bytes:
+    """What is stored of a token. Of one that is bound it is something else: a server of a version that knows no bounds
+    refuses it, instead of taking it for the whole company's, and so is a row refused that lost its bounds.
+    """
+    return hashlib.sha256(b"bound|" + secret_hmac).digest() if is_bound else secret_hmac
+
+
 def _checksum(body: str) -> str:
     number, characters = zlib.crc32(body.encode()), ""
     for _ in range(6):
@@ -117,7 +124,11 @@ class Mint:
     def is_token(self, text: str, row: ApiToken) -> bool:
         """Whether this text is the token of this row."""
         match = _FORMAT.fullmatch(text)
-        return match is not None and hmac.compare_digest(row.secret_hmac, seal(match[1], self.pepper))
+        return match is not None and _is_of(row, seal(match[1], self.pepper))
+
+
+def _is_of(row: ApiToken, secret_hmac: bytes) -> bool:
+    return hmac.compare_digest(row.secret_hmac, kept_of(secret_hmac, is_bound=row.is_bound))
 
 
 def seal_secret(client_id: UUID, body: str, pepper: bytes) -> bytes:
@@ -207,8 +218,8 @@ class TokenBook:
         async with self._db.transaction() as tx:
             found = (await tx.execute(query)).one_or_none()
         row, client = (None, None) if found is None else found
-        known = NOBODY if row is None else row.secret_hmac
-        matches = hmac.compare_digest(known, seal(body, self._pepper))
+        said = seal(body, self._pepper)
+        matches = hmac.compare_digest(NOBODY, said) if row is None else _is_of(row, said)
         if row is None or not matches or row.revoked_at is not None:
             raise Unauthorized(_REFUSED)
         if row.expires_at is not None and row.expires_at <= datetime.now(UTC):
@@ -253,15 +264,16 @@ def _stands_behind(token: ApiToken, client: ApiClient | None) -> _Known:
 
 
 def _realm(accounts: frozenset[UUID] | None, client: ApiClient | None) -> str:
-    """Where the Idempotency-Keys of a bound token lie: apart from everybody's with another binding.
+    """Where the Idempotency-Keys of a token lie, if not with the tenant's: apart from those of another binding.
 
-    A client keeps its own when it is bound anew, or a repetition would not be known again; the binding of any other
-    token never changes, and a token that takes its place finds the same keys.
+    A client has its own for ever, bound or not: somebody may bind it, or set it free, between a payment and its
+    repetition, which must be known again or it pays twice. The binding of any other token never changes, and a token
+    that takes its place finds the same keys.
     """
-    if accounts is None:
-        return ""
     if client is not None:
         return f"client:{client.id}"
+    if accounts is None:
+        return ""
     return f"accounts:{hashlib.sha256(b''.join(sorted(each.bytes for each in accounts))).hexdigest()[:32]}"
 
 

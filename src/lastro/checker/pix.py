@@ -108,7 +108,8 @@ WITH received AS (SELECT account_id, reference, count(*) AS times, sum(amount_ce
                     FROM movements WHERE reason = 'RECEIVE' GROUP BY account_id, reference)
 SELECT coalesce(message.end_to_end_id, transfer.e2e_id)
   FROM (SELECT * FROM inbox WHERE kind = 'PAYMENT') message
-  FULL JOIN (SELECT * FROM pix_transfers WHERE payment_id IS NULL) transfer ON transfer.e2e_id = message.end_to_end_id
+  FULL JOIN (SELECT * FROM pix_transfers WHERE payment_id IS NULL) transfer
+    ON transfer.e2e_id = message.end_to_end_id AND transfer.provider_id = message.provider_id
   LEFT JOIN received ON received.account_id = transfer.account_id AND received.reference = transfer.id
  WHERE CASE WHEN message.end_to_end_id IS NULL THEN TRUE
             WHEN message.rejected_with IS NOT NULL THEN transfer.id IS NOT NULL OR message.reference IS NOT NULL

@@ -44,6 +44,7 @@ UNION ALL
 SELECT transfer.id || ' came for a charge that does not name it'
   FROM pix_transfers transfer
   JOIN pix_qrcodes code ON code.account_id = transfer.account_id AND code.txid = transfer.txid
+  JOIN providers provider ON provider.id = code.provider_id AND provider.adapter = 'network'
  WHERE code.type = 'DYNAMIC' AND code.transfer_id IS DISTINCT FROM transfer.id
 """
 

@@ -1,15 +1,14 @@
-"""What the network told us, keyed by its own id: each message takes effect at most once, for ever."""
+"""What we were told, keyed by its own id and who vouches for it: each message takes effect at most once, for ever."""
 
-from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, select, text
+from sqlalchemy import Index, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lastro.database import Base, among
+from lastro.database import Base
 from lastro.values.money import Money
 
 
@@ -23,7 +22,8 @@ class MessageKind(StrEnum):
 class InboxRow(Base):
     """One message and our verdict: `rejected_with` is the reason code (AC03 …), null when the money was credited.
 
-    `reference` is the id that the movement carries; `original_id` is the payment that a return returns.
+    `reference` is the id that the movement carries; `original_id` is the payment that a return returns. `voucher` is
+    the provider's (`providers/models.py`): nobody uses up an id of what somebody else will tell.
     """
 
     __tablename__ = "inbox"
@@ -38,6 +38,7 @@ class InboxRow(Base):
     )
 
     end_to_end_id: Mapped[str] = mapped_column(primary_key=True)
+    voucher: Mapped[str] = mapped_column(primary_key=True, server_default=text("''"))
     kind: Mapped[MessageKind]
     provider_id: Mapped[UUID]
     account_id: Mapped[UUID | None]
@@ -48,7 +49,6 @@ class InboxRow(Base):
     created_at: Mapped[datetime]
 
 
-async def known(tx: AsyncSession, ids: Collection[str]) -> Mapping[str, InboxRow]:
-    """The messages among these that were judged before."""
-    rows = await tx.execute(select(InboxRow).where(among(InboxRow.end_to_end_id, ids)))
-    return {row.end_to_end_id: row for row in rows.scalars()}
+async def known(tx: AsyncSession, message_id: str, *, voucher: str) -> InboxRow | None:
+    """The message, if it was judged before."""
+    return await tx.get(InboxRow, (message_id, voucher))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Text, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, Computed, ForeignKey, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,6 +15,9 @@ from lastro.providers.states import ProviderStatus, ProviderType
 class ProviderRow(Base):
     """One provider of one tenant. `ispb`, `adapter` and `house` never change; the rest may, and is known to every
     process within a second.
+
+    `voucher`: whose key vouches for what it tells. Empty: the operator's, as for all of the network; else it is the
+    provider alone, for its tenant says which key that is.
 
     `house`: customers of one house pay each other in the ledger, and no network hears of it. `supported_features` is
     None when the tenant uses all that the adapter can do. `credentials` are sealed (`providers/credentials.py`).
@@ -36,6 +39,7 @@ class ProviderRow(Base):
     ispb: Mapped[str]
     adapter: Mapped[str]
     house: Mapped[str]
+    voucher: Mapped[str] = mapped_column(Computed("CASE WHEN house = ispb THEN '' ELSE house END", persisted=True))
     account_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
     supported_features: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     strict_documents: Mapped[bool]

@@ -82,6 +82,7 @@ _CALL_SECONDS = 5.0
 _ALL_SECONDS = 8.0  # for a batch, or all the calls of one question: less than the lease of a promise
 _AT_ONCE = 16
 _MOST_PAYMENTS = 100
+_SURE_SECONDS = 60.0  # that the AppID acts on the account it acted on before
 _LEAST_TOKENS = 20  # with fewer, OpenPix refuses lookups and payments alike
 _LEAST_LIFETIME = timedelta(minutes=5)
 
@@ -142,6 +143,8 @@ class OpenPixHttp:
         if not _APP_ID.fullmatch(self._app_id):
             raise Invalid(_NO_APP_ID)
         self._keys = news.keys_in(access.settings.get(PUBLIC_KEYS))
+        self._ispb = access.ispb
+        self._own: tuple[BankAccount | None, float] = None, 0.0  # the account it acts on, and until when that is sure
 
     async def find_key(self, key: PixKey, *, ispb: str, payer_tax_id: TaxId, end_to_end_id: EndToEndId) -> KeyOwner:
         """Ask DICT through OpenPix, which knows who asks by the AppID and makes the end-to-end id itself.
@@ -179,10 +182,30 @@ class OpenPixHttp:
             except ProviderUnavailable:
                 return None
 
+        with _in_our_words():
+            async with asyncio.timeout_at(deadline):
+                await self._demand_account_of(instructions)
         outcomes = await asyncio.gather(*map(one, instructions))
         if outcomes and not any(outcomes):
             raise ProviderUnavailable(_UNAVAILABLE, retry_after=2)
         return outcomes
+
+    async def _demand_account_of(self, instructions: Sequence[Instruction]) -> None:
+        """Raise ValueError unless it is the payers' account on which the AppID acts.
+
+        OpenPix knows our ids by account. An AppID of another one, or another default account in its panel, would be
+        asked to pay again what the first has paid already.
+        """
+        own, sure_until = self._own
+        if sure_until < time.monotonic():
+            found = await self._found_account(self._ispb)
+            own = None if found is None else found[1]
+            self._own = own, time.monotonic() + _SURE_SECONDS
+        payers = {(each.payer.account.branch, each.payer.account.number) for each in instructions}
+        if own is None or payers - {(own.branch, own.number)}:
+            self._own = own, 0.0
+            _log.error("openpix_acts_on_another_account")
+            raise ValueError("the AppID acts on another account than the payer's")
 
     async def _pay(self, instruction: Instruction) -> Outcome:
         """Two steps, so that a request whose answer was lost, however late it arrives, moves nothing by itself."""
@@ -242,13 +265,17 @@ class OpenPixHttp:
         """
         with _in_our_words():
             async with asyncio.timeout(_ALL_SECONDS):
-                account_id = wire.default_account_in(await self._call("GET", "/account/"))
-                if account_id is not None:
-                    answer = await self._call("GET", f"/account/{quote(account_id, safe='')}")
-                    tax_id, account = wire.own_account_in(answer, ispb)
-                    if tax_id == holder.tax_id and kind is account.kind:
-                        return Opened(account.branch, account.number)
-        raise Unprocessable(_ANOTHER_HOLDER)
+                found = await self._found_account(ispb)
+        if found is None or found[0] != holder.tax_id or found[1].kind is not kind:
+            raise Unprocessable(_ANOTHER_HOLDER)
+        return Opened(found[1].branch, found[1].number)
+
+    async def _found_account(self, ispb: str) -> tuple[TaxId, BankAccount] | None:
+        """Whose account it is on which the AppID acts, and which."""
+        account_id = wire.default_account_in(await self._call("GET", "/account/"))
+        if account_id is None:
+            return None
+        return wire.own_account_in(await self._call("GET", f"/account/{quote(account_id, safe='')}"), ispb)
 
     async def make_code(self, wanted: WantedCode) -> MadeCode:
         """A charge, or a static code under the account's default key. May be repeated, by id.

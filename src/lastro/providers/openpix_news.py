@@ -55,7 +55,7 @@ _RECEIVED = {
 
 
 _MOST_KEYS = 5
-_LONGEST_KEY = 4096
+_SHORTEST_KEY, _LONGEST_KEY = 1024, 4096  # bits; OpenPix' own has 1024
 _ARMOUR = re.compile(r"-----(?:BEGIN|END) [A-Z ]+-----")
 
 _NOT_KEYS = Text(
@@ -83,7 +83,7 @@ def _key_in(text: str) -> RSAPublicKey:
         key = load_pem_public_key(raw) if _ARMOUR.match(raw.decode("latin-1")) else load_der_public_key(raw)
     except (ValueError, UnsupportedAlgorithm):
         raise Invalid(_NOT_KEYS) from None
-    if not isinstance(key, RSAPublicKey) or key.key_size > _LONGEST_KEY:
+    if not isinstance(key, RSAPublicKey) or not _SHORTEST_KEY <= key.key_size <= _LONGEST_KEY:
         raise Invalid(_NOT_KEYS)
     return key
 

@@ -9,16 +9,21 @@ from fastapi import Response
 from lastro.auth.caller import Caller
 from lastro.bank import Bank
 from lastro.errors import Conflict, Flaw, Unprocessable, Validation
+from lastro.places import Places
 from lastro.statements import cnab240, csv_file, lines, ofx, pdf, service
 from lastro.statements.lines import Line
 from lastro.statements.resources import Format, StatementQuery
 from lastro.statements.service import Statement
-from lastro.statements.streaming import Places, Streamed
+from lastro.statements.streaming import Streamed
 from lastro.values.text import Text
 
 CNAB_TYPE = "application/vnd.febraban.cnab240"
 
-_PLACES = Places()
+MOST_AT_ONCE, MOST_OF_ONE_TENANT = 16, 2
+_TOO_MANY_FILES = Text(
+    "Muitos arquivos ao mesmo tempo. Espere terminar um deles.", "Too many files at once. Wait until one is complete."
+)
+_PLACES = Places(MOST_AT_ONCE, MOST_OF_ONE_TENANT, full=_TOO_MANY_FILES, retry_after=5)  # each may take minutes
 _PAPERS_AT_ONCE = asyncio.Semaphore(1)  # of the processor's time, they take what they get
 
 _INVALID = Text("Dados inválidos.", "Invalid data.")

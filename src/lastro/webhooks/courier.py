@@ -124,9 +124,7 @@ class Courier:
 
     async def _try(self, parcel: Parcel) -> Outcome:
         bank, to = self._bank, parcel.to.subscription_id
-        opened = [secrets.opened(bank.key_ring, each) for each in parcel.secrets]
-        if not opened:
-            raise CannotOpen("no secret is in force")
+        opened = secrets.all_opened(bank.key_ring, parcel.secrets)
         custom = {} if parcel.headers is None else secrets.opened_headers(bank.key_ring, parcel.headers, to)
         began_at = bank.now()
         headers = signature.headers(

@@ -6,13 +6,13 @@ own; and a post that takes long counts there from then on, whoever it is for.
 
 import random
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 FAST_PLACES, SLOW_PLACES, PLACES = 128, 64, 512
-TENANT_PLACES = 64
+TENANT_PLACES, SLOW_PLACES_OF_A_TENANT = 64, 16
 FAST_EACH, SLOW_EACH = 16, 4
 LATE_SECONDS = 1.0
 
@@ -64,24 +64,27 @@ class Lanes:
         In an order of chance, and with equal shares when there is less room than work.
         """
         late = self._clock() - LATE_SECONDS
-        slow_posts = sum(self._is_slow(post, late) for post in self._under_way)
-        of_tenant: defaultdict[UUID, int] = defaultdict(int)
-        for post in self._under_way:
-            of_tenant[post.tenant_id] += 1
+        of_tenant = Counter(post.tenant_id for post in self._under_way)
+        slow_of = Counter(post.tenant_id for post in self._under_way if self._is_slow(post, late))
         left = PLACES - len(self._under_way)
-        fast_left = min(FAST_PLACES - (len(self._under_way) - slow_posts), left)
-        slow_left = min(SLOW_PLACES - slow_posts, left)
+        fast_left = min(FAST_PLACES - (len(self._under_way) - slow_of.total()), left)
+        # What a tenant has beyond its part (posts that became slow on their way) takes no places of others'.
+        slow_left = min(SLOW_PLACES - sum(min(each, SLOW_PLACES_OF_A_TENANT) for each in slow_of.values()), left)
         plan: dict[UUID, int] = {}
         shuffled = random.sample(due, len(due))
         slow = [each for each in shuffled if self._in_the_slow_lane(each, late)]
         fast = [each for each in shuffled if not self._in_the_slow_lane(each, late)]
-        for lane, free in ((fast, fast_left), (slow, slow_left)):
+        for is_slow, lane, free in ((False, fast, fast_left), (True, slow, slow_left)):
             places, share = free, max(1, free // max(1, len(lane)))
             for each in lane:
-                room = min(self._room(each, late), TENANT_PLACES - of_tenant[each.tenant_id], places, share)
+                theirs = TENANT_PLACES - of_tenant[each.tenant_id]
+                if is_slow:
+                    theirs = min(theirs, SLOW_PLACES_OF_A_TENANT - slow_of[each.tenant_id])
+                room = min(self._room(each, late), theirs, places, share)
                 if room > 0:
                     plan[each.subscription_id] = room
                     of_tenant[each.tenant_id] += room
+                    slow_of[each.tenant_id] += room if is_slow else 0
                     places -= room
         return plan
 

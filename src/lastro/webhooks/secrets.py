@@ -3,11 +3,11 @@
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from lastro.keyring import KeyRing, Sealed, place
+from lastro.keyring import CannotOpen, KeyRing, Sealed, place
 
 PREFIX = "whsec_"
 _BYTES = 32
@@ -51,6 +51,23 @@ def opened(ring: KeyRing, row: SecretRow) -> str:
     """The secret of a row. Raises CannotOpen."""
     where = _place_of_secret(row.subscription_id, row.id)
     return ring.open(Sealed(row.key_id, row.ciphertext), where).decode()
+
+
+def all_opened(ring: KeyRing, rows: Sequence[SecretRow]) -> list[str]:
+    """Those of these secrets that can be opened: a new one signs, even if the key of the old one is lost.
+
+    Raises CannotOpen when none can.
+    """
+    found: list[str] = []
+    why = "no secret is in force"
+    for row in rows:
+        try:
+            found.append(opened(ring, row))
+        except CannotOpen as error:
+            why = str(error)
+    if not found:
+        raise CannotOpen(why)
+    return found
 
 
 def sealed_headers(ring: KeyRing, headers: Mapping[str, str], subscription_id: UUID) -> Sealed:

@@ -20,6 +20,7 @@ from lastro.pix.inbox import InboxRow, MessageKind
 from lastro.pix.payments import resources
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.states import EDGES, PaymentStatus
+from lastro.providers.models import ProviderRow
 from lastro.providers.protocol import ReturnReceived
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
@@ -46,7 +47,8 @@ async def take_back(tx: AsyncSession, provider_id: UUID, returned: ReturnReceive
     It is the customer's own money, so a blocked account takes it too; a closed one can not. Raises Overtaken when
     another delivery of it was faster, Unavailable while we do not know yet that the payment settled at all.
     """
-    earlier = (await inbox.known(tx, [returned.return_id])).get(returned.return_id)
+    voucher = (await tx.get_one(ProviderRow, provider_id)).voucher
+    earlier = await inbox.known(tx, returned.return_id, voucher=voucher)
     if earlier is not None:
         return earlier.rejected_with
     payment = await _original(tx, provider_id, returned)
@@ -54,7 +56,7 @@ async def take_back(tx: AsyncSession, provider_id: UUID, returned: ReturnReceive
         raise Unavailable(_NOT_YET, retry_after=1)
     refusal = _refusal(payment, returned) or await _closed(tx, payment)
     reference = new_id(now)
-    await _write_down(tx, provider_id, returned, payment, reference, refusal, now)
+    await _write_down(tx, (provider_id, voucher), returned, payment, reference, refusal, now)
     if payment is not None and refusal is None:
         await credit(tx, [(payment, receive(payment.account_id, returned.amount, reference))], now=now)
     return refusal
@@ -91,7 +93,7 @@ async def _closed(tx: AsyncSession, payment: PixPayment | None) -> str | None:
 
 async def _write_down(  # noqa: PLR0917 - one fact each
     tx: AsyncSession,
-    provider_id: UUID,
+    told_by: tuple[UUID, str],
     returned: ReturnReceived,
     payment: PixPayment | None,
     reference: UUID,
@@ -101,8 +103,9 @@ async def _write_down(  # noqa: PLR0917 - one fact each
     tx.add(
         InboxRow(
             end_to_end_id=returned.return_id,
+            voucher=told_by[1],
             kind=MessageKind.RETURN,
-            provider_id=provider_id,
+            provider_id=told_by[0],
             account_id=payment.account_id if payment else None,
             reference=reference if refusal is None else None,
             original_id=payment.id if payment else None,

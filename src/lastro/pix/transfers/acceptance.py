@@ -47,7 +47,9 @@ SELECT i.end_to_end_id IS NOT NULL AS judged, i.rejected_with,
   FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
        AS told(end_to_end_id, provider_id, branch, account_number, position)
   LEFT JOIN account_numbers n USING (provider_id, branch, account_number)
-  LEFT JOIN LATERAL (SELECT * FROM inbox i WHERE i.end_to_end_id = told.end_to_end_id LIMIT 1) i ON true
+  LEFT JOIN providers p ON p.id = told.provider_id
+  LEFT JOIN LATERAL (SELECT * FROM inbox i
+                      WHERE i.end_to_end_id = told.end_to_end_id AND i.voucher = p.voucher LIMIT 1) i ON true
   LEFT JOIN accounts a ON a.id = n.account_id
   LEFT JOIN balances b ON b.account_id = n.account_id
  ORDER BY position

@@ -57,7 +57,11 @@ def judge(wanted: Sequence[Credit], accounts: Mapping[UUID, ReceivingAccount], f
         if charge is not None:
             facts = charges.facts(charge)
             facts = replace(facts, paid=facts.paid or charge.id in taken)
-            code = code or charge_rules.refusal(facts, each.amount, each.credited_at or each.arrived_at)
+            not_this = charge_rules.refusal(facts, each.amount, each.credited_at or each.arrived_at)
+            if not_this is not None and each.credited_at is not None:
+                charge = None  # its money is there already, and is the account's: it only pays no charge
+            else:
+                code = code or not_this
         if code is not None:
             refusals[each.id] = code
             continue

@@ -9,8 +9,8 @@ from lastro.asking import TheAttempt, TheBank
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
 from lastro.auth.requires import requires
-from lastro.errors import Flaw, Validation
-from lastro.http import api_router, respond
+from lastro.errors import ErrorCode, Flaw, Validation
+from lastro.http import also, api_router, respond
 from lastro.subscribers.subscriptions import replaying, resources, service, trying
 from lastro.subscribers.subscriptions.resources import (
     NewReplayBody,
@@ -93,7 +93,7 @@ async def rotate(subscription_id: UUID, caller: Updater, bank: TheBank, attempt:
     return respond(await service.rotate(bank, caller, subscription_id, attempt))
 
 
-@router.post("/{subscription_id}/test")
+@router.post("/{subscription_id}/test", responses=also(ErrorCode.RATE_LIMITED))
 async def test(subscription_id: UUID, caller: Updater, bank: TheBank) -> TestDocument:
     """Enviar um evento de teste agora."""
     return await trying.attempt(bank, caller, subscription_id)

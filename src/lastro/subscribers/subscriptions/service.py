@@ -16,7 +16,7 @@ from lastro.bank import Bank
 from lastro.database import Found, among, page_of
 from lastro.errors import Conflict, Flaw, NotFound, Validation
 from lastro.idempotency import once
-from lastro.keyring import KeyRing, Sealed
+from lastro.keyring import CannotOpen, KeyRing, Sealed
 from lastro.subscribers.subscriptions import resources
 from lastro.subscribers.subscriptions.order import COVERED, Alteration, Wanted
 from lastro.subscribers.subscriptions.owing import IS_DISABLED
@@ -35,6 +35,10 @@ NO_SUBSCRIPTION = Text("Assinatura de webhook não encontrada.", "Webhook subscr
 _ONE_TOO_MANY = Text(
     f"Limite de {MOST_OF_A_TENANT} assinaturas de webhook atingido.",
     f"The limit of {MOST_OF_A_TENANT} webhook subscriptions is reached.",
+)
+LOST = Text(
+    "A chave que guarda o segredo ou os cabeçalhos foi perdida: use rotate-secret, e envie customHeaders de novo.",
+    "The key under which the secret or the headers are kept was lost: use rotate-secret, and send customHeaders again.",
 )
 _NO_OLD_VALUE = Text("Não há valor anterior para manter.", "There is no earlier value to keep.")
 
@@ -154,7 +158,7 @@ def _seal_headers(ring: KeyRing, subscription: Subscription, headers: dict[str, 
 
 
 def opened_headers(ring: KeyRing, subscription: Subscription) -> dict[str, str]:
-    """Name → value."""
+    """Name → value. Raises CannotOpen."""
     if subscription.custom_headers is None or subscription.custom_headers_key_id is None:
         return {}
     sealed = Sealed(subscription.custom_headers_key_id, subscription.custom_headers)
@@ -162,8 +166,8 @@ def opened_headers(ring: KeyRing, subscription: Subscription) -> dict[str, str]:
 
 
 def header_names(ring: KeyRing, subscription: Subscription) -> list[str]:
-    """What may be shown of them."""
-    return list(opened_headers(ring, subscription))
+    """What may be shown of them: nothing, when their key is lost. What is broken can still be seen, and be mended."""
+    return list(_kept_headers(ring, subscription))
 
 
 def _sealed(ring: KeyRing, subscription_id: UUID, secret: str, now: datetime) -> SubscriptionSecret:
@@ -218,7 +222,7 @@ async def change(bank: Bank, caller: Caller, subscription_id: UUID, alteration: 
         if alteration.account_ids is not UNCHANGED:
             subscription.account_ids = await _told_of(tx, caller, alteration.account_ids)
         if alteration.custom_headers is not UNCHANGED:
-            old = opened_headers(bank.key_ring, subscription)
+            old = _kept_headers(bank.key_ring, subscription)
             _seal_headers(bank.key_ring, subscription, _uncovered(alteration.custom_headers, old))
         if alteration.timeout_ms is not UNCHANGED:
             subscription.timeout_ms = alteration.timeout_ms
@@ -227,6 +231,14 @@ async def change(bank: Bank, caller: Caller, subscription_id: UUID, alteration: 
         _touch(subscription, bank.now())
         await tx.flush()
     return resources.document(subscription, header_names(bank.key_ring, subscription))
+
+
+def _kept_headers(ring: KeyRing, subscription: Subscription) -> dict[str, str]:
+    """Those whose values a change may keep."""
+    try:
+        return opened_headers(ring, subscription)
+    except CannotOpen:
+        return {}
 
 
 def _touch(subscription: Subscription, now: datetime) -> None:
