@@ -59,7 +59,7 @@ BEGIN
     INSERT INTO outbox (topic, account_id, reference) VALUES ('pix.payment.settle', payer, payment);
     UPDATE balances
        SET available_centavos = available_centavos - {amount}, in_transit_centavos = in_transit_centavos + {amount},
-           seq = seq + 1, moved_at = greatest(moment, moved_at)
+           seq = seq + 1, moved_at = greatest(moved_at, moment)
      WHERE account_id = payer RETURNING * INTO STRICT held;
     INSERT INTO movements (account_id, seq, source, target, amount_centavos, reason, reference,
                            available_after_centavos, in_transit_after_centavos, posted_at)
@@ -86,8 +86,8 @@ BEGIN
     INSERT INTO events (account_id, id, tenant_id, type, resource_id, resource_version, body, created_at)
     VALUES (payee, uuidv7(), '{tenant}', 'pix.transfer.received', transfer, 1,
             convert_to(replace('{news}', '{placeholder}', transfer::text), 'UTF8'), moment);
-    UPDATE balances
-       SET available_centavos = available_centavos + {amount}, seq = seq + 1, moved_at = greatest(moment, moved_at)
+    UPDATE balances SET available_centavos = available_centavos + {amount}, seq = seq + 1,
+                        moved_at = greatest(moved_at, moment)
      WHERE account_id = payee RETURNING * INTO STRICT held;
     INSERT INTO movements (account_id, seq, source, target, amount_centavos, reason, reference,
                            available_after_centavos, in_transit_after_centavos, posted_at)

@@ -112,6 +112,11 @@ def _fillings() -> list[_Filling]:
             f"account, id, '{TENANT}', 'pix.payment.completed', id, 2, convert_to({_news()}, 'UTF8'), moment",
         ),
         _Filling(
+            "event_feed",
+            "tenant_id, event_id, account_id, type, created_at",
+            f"'{TENANT}', id, account, 'pix.payment.completed', moment",
+        ),
+        _Filling(
             "idempotency",
             "tenant_id, operation, key, fingerprint, status, body, created_at",
             f"'{TENANT}', 'POST /baas/api/v1/pix/payments', md5(name), sha256(uuid_send(id)), 201,"
@@ -155,6 +160,7 @@ def _news() -> str:
         e2e_id=_E2E_EXAMPLE,
         external_ref=_REFERENCE_EXAMPLE,
         returned=Money(0),
+        version=2,
         completed_at=_MOMENT,
         created_at=_MOMENT,
         updated_at=_MOMENT,

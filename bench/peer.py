@@ -155,8 +155,7 @@ async def pay(
         raise HTTPException(422, "Not enough money.")
     payment = _payment(account, provider, wanted, amount, now)
     balance.available, balance.in_transit = balance.available - amount, balance.in_transit + amount
-    balance.seq += 1
-    balance.moved_at = max(now, balance.moved_at or now)
+    balance.seq, balance.moved_at = balance.seq + 1, now
     answer = _document(payment)
     session.add_all(
         (
@@ -213,7 +212,7 @@ def _movement(balance: Balance, payment: PixPayment) -> MovementRow:
         reference=payment.id,
         available_after=balance.available,
         in_transit_after=balance.in_transit,
-        posted_at=balance.moved_at,
+        posted_at=payment.created_at,
     )
 
 
