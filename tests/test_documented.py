@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -343,10 +344,11 @@ class Step:
         return " -X " not in self.script
 
 
-def steps() -> list[Step]:
-    blocks = fences(section(read("README.md"), "The walk-through"))
-    pairs = list(zip(blocks[::2], blocks[1::2], strict=True))
-    assert all(command.language == "sh" and shown.language in {"json", "text"} for command, shown in pairs)
+def steps(markdown: str) -> list[Step]:
+    """Each command, with the block after it."""
+    blocks = fences(markdown)
+    pairs = [(command, shown) for command, shown in pairwise(blocks) if command.language == "sh"]
+    assert all(shown.language in {"json", "text"} for _, shown in pairs)
     return [Step(command.text, shown) for command, shown in pairs]
 
 
@@ -398,10 +400,21 @@ async def run(script: str) -> str:
 
 
 async def test_the_walk_through_of_the_readme(world: World) -> None:
+    walk = section(read("README.md"), "The walk-through")
+    assert len(steps(walk)) * 2 == len(fences(walk)), "each command with its answer, and nothing else"
+    await walked(world, walk)
+
+
+async def test_the_commands_of_the_api_page(world: World) -> None:
+    await walked(world, read("docs/api.md"))
+
+
+async def walked(world: World, markdown: str) -> None:
+    """Run the commands in their order; each must answer what is shown."""
     if not (shutil.which("curl") and shutil.which("bash")):
         pytest.skip("the walk-through is run with bash and curl")
     address = str(world.http.base_url).rstrip("/")
-    for step in steps():
+    for step in steps(markdown):
         assert "http://127.0.0.1:8000" in step.script
         script = step.script.replace("http://127.0.0.1:8000", address)
         patience = time.monotonic() + (LATE_SECONDS if step.only_reads else 0)
