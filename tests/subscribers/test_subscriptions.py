@@ -23,7 +23,7 @@ from lastro.webhooks.models import Subscription, SubscriptionSecret, Subscriptio
 from webhooks.receiver import Receiver, hanging, receiving, saying
 
 PATH, KIND = "/webhook-subscriptions", "webhook-subscriptions"
-PUBLIC = "https://hooks.empresa.com.br/lastro"
+PUBLIC = "https://hooks.loja.example/lastro"
 NEVER = "pix.payment.reversed"  # here: nobody is asked who that host is
 
 
