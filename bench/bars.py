@@ -131,6 +131,12 @@ BARS = (
     Bar("payments/s at 256 ÷ at 16 connections", rates("post_2p_256", "post_2p_16"), least=1.3),
     Bar("Pix received ÷ pgbench credit, one account", rates("receive_hot_64", "pgbench_credit_hot"), least=3),
     Bar("settlement without the simulator ÷ acceptance", rates("settle_alone", "post_2p_64"), least=1),
+    Bar("settlement with events on ÷ off", rates("settle_events_on", "settle_events_off"), least=0.8),
+    Bar(
+        "settlement with a webhook for each payment ÷ without",
+        rates("settle_with_webhooks", "settle_events_on"),
+        least=0.6,
+    ),
     Bar("goodput at 5 times the most ÷ the most", _goodput, least=0.8),
 )
 

@@ -75,12 +75,17 @@ def test_the_bars_of_the_issue() -> None:
         _row("post_2p_256", 1_000),
         _row("overload", 900),
         _row("settle_alone", 1_600),
+        _row("settle_events_off", 2_000),
+        _row("settle_events_on", 1_800),
+        _row("settle_with_webhooks", 1_350),
     ]
     assert _value("POST payment ÷ pgbench, 64 connections, spread", rows) == pytest.approx(0.8)
     assert _value("(Python + Postgres) CPU", rows) == pytest.approx(1.2)
     assert _value("p99 ÷ p50", rows) == pytest.approx(2)
     assert _value("payments/s at 256", rows) == pytest.approx(2)
     assert _value("settlement without", rows) == pytest.approx(2)
+    assert _value("settlement with events on", rows) == pytest.approx(0.9)
+    assert _value("settlement with a webhook", rows) == pytest.approx(0.75)
     assert _value("goodput", rows) == pytest.approx(0.9)
     assert _value("Pix received", rows) is None
 
