@@ -306,7 +306,8 @@ async def test_memory_is_that_of_a_piece_however_long_the_file(ledger: LedgerBoo
             tracemalloc.stop()
 
     await highest("2026-03-10")  # what is remembered is remembered now
-    short, short_size = await highest("2026-03-10")
-    long, long_size = await highest("2026-03-31")
+    # What else goes on in this process only adds: the least of three is ours.
+    short, short_size = min([await highest("2026-03-10") for _ in range(3)])
+    long, long_size = min([await highest("2026-03-31") for _ in range(3)])
     assert long_size > 15 * short_size
     assert long < short + 1_000_000, (short, long)

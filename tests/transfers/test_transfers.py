@@ -1,7 +1,7 @@
 """Transfers between own accounts as a client meets them: at once, both sides, once; and whatever may be wrong."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -229,8 +229,8 @@ async def test_lists_run_newest_first_under_every_filter(giver: Account, taker: 
     first = (await move(giver, taker, 3, extra={"correlationId": "a"})).id
     second = (await move(taker, third, 2, extra={"correlationId": "a"})).id
     last = (await move(third, giver, 1, extra={"correlationId": "b"})).id
-    today = datetime.now(ZoneInfo("America/Sao_Paulo")).date()
-    yesterday = today - timedelta(days=1)
+    now = tenant.world.bank.now().astimezone(ZoneInfo("America/Sao_Paulo"))
+    before, after = (now - timedelta(days=2)).date(), (now + timedelta(days=1)).date()  # midnight may come between
 
     assert await ids(tenant) == [last, second, first]
     assert await ids(tenant, f"filter[accountId]={giver.id}") == [last, first]
@@ -238,10 +238,10 @@ async def test_lists_run_newest_first_under_every_filter(giver: Account, taker: 
     assert await ids(tenant, f"filter[accountId]={uuid4()}") == []
     assert await ids(tenant, "filter[correlationId]=a") == [second, first]
     assert await ids(tenant, f"filter[correlationId]=a&filter[accountId]={third.id}") == [second]
-    assert await ids(tenant, f"filter[dateFrom]={yesterday}&filter[dateTo]={today}") == [last, second, first]
-    assert await ids(tenant, f"filter[dateTo]={yesterday}") == []
-    assert await ids(tenant, f"filter[accountId]={giver.id}&filter[dateTo]={yesterday}") == []
-    assert await ids(tenant, f"filter[accountId]={giver.id}&filter[dateFrom]={yesterday}") == [last, first]
+    assert await ids(tenant, f"filter[dateFrom]={before}&filter[dateTo]={after}") == [last, second, first]
+    assert await ids(tenant, f"filter[dateTo]={before}") == []
+    assert await ids(tenant, f"filter[accountId]={giver.id}&filter[dateTo]={before}") == []
+    assert await ids(tenant, f"filter[accountId]={giver.id}&filter[dateFrom]={before}") == [last, first]
 
 
 async def test_one_pages_through_both_sides_of_an_account(giver: Account, taker: Account) -> None:
