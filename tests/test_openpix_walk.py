@@ -6,7 +6,7 @@ The house is the real one, with its worker; OpenPix is the double, which tells i
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -242,7 +242,7 @@ async def test_what_was_paid_in_time_is_paid_however_late_we_hear_of_it(shop: Sh
     async with shop.tenant.world.bank.db.transaction() as tx:
         await tx.execute(
             text("UPDATE pix_qrcodes SET created_at = created_at - interval '1 hour', expires_at = :at WHERE id = :id"),
-            {"at": datetime.now(UTC) + timedelta(seconds=1), "id": UUID(made.id)},
+            {"at": shop.tenant.world.bank.now() + timedelta(seconds=1), "id": UUID(made.id)},
         )
     address, shop.double.deliver_to = shop.double.deliver_to, None
     shop.double.charge_is_paid(made.attributes["txid"])
