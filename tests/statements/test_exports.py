@@ -1,8 +1,8 @@
 """The files of a statement, over HTTP: the whole period, under the right name, read by programs that are not ours."""
 
 import asyncio
-import gc
 import csv
+import gc
 import io
 import tracemalloc
 from collections.abc import AsyncIterator, Sequence
