@@ -47,7 +47,12 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
     # Only a socket that says TCP gets TCP_NODELAY from asyncio; without it every answer takes 40 ms.
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
-        server = _Quiet(uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1))
+        # It waits longer than any client for the next request: httpx and uvicorn both give an idle connection up after
+        # five seconds, and a request that is sent at just that moment gets no answer.
+        config = uvicorn.Config(
+            app, lifespan="off", log_level="critical", timeout_keep_alive=60, timeout_graceful_shutdown=1
+        )
+        server = _Quiet(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:
             await asyncio.sleep(0.005)
