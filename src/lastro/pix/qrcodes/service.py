@@ -30,6 +30,7 @@ from lastro.pix.qrcodes.resources import CodePayment, DecodedDocument, QrCodeDoc
 from lastro.pix.qrcodes.states import QrCodeType, status_of
 from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
+from lastro.providers.offer import Offer
 from lastro.providers.protocol import MadeCode, Party, WantedCode
 from lastro.values import brcode
 from lastro.values.brcode import LONGEST_CITY, LONGEST_NAME, DynamicCode, StaticCode, fold
@@ -50,10 +51,12 @@ _NAMELESS = "RECEBEDOR"  # for a holder whose name has no letter that a code can
 async def create(bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt | None) -> Answer:
     """Make a code for an account, or have its provider make it. Raises NotFound, Conflict, Unprocessable,
     ProviderUnavailable."""
-    made = await _made_elsewhere(bank, caller, order, attempt)
+    offer, made = await _made_elsewhere(bank, caller, order, attempt)
 
     async def apply(tx: AsyncSession) -> QrCodeDocument:
         account = await _receiving(tx, caller, order.account_id)
+        if offer is None:  # opened just now
+            raise _no_account()
         key = await _key_of(tx, account.id)
         signed = bank.publication.signer is not None
         refusal = rules.may_be_made(
@@ -61,8 +64,7 @@ async def create(bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt 
         )
         if refusal is not None:
             raise refusal
-        provider = await tx.get_one(ProviderRow, account.provider_id)
-        bank.providers.offer_of(provider).demand(Feature.PIX_RECEIVE)
+        offer.demand(Feature.PIX_RECEIVE)
         if made is not None:
             code = _taken_over(order, account, *made)
         else:
@@ -79,26 +81,32 @@ async def create(bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt 
 
 async def _made_elsewhere(
     bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt | None
-) -> tuple[MadeCode, UUID, datetime] | None:
-    """The code that the account's provider made, under the id that ours will have; None: we make it ourselves.
+) -> tuple[Offer | None, tuple[MadeCode, UUID, datetime] | None]:
+    """What the account's provider does for us, and the code that it made, under the id that ours will have.
 
-    What comes of a call whose end nobody sees is a code at the provider that nobody is ever shown.
+    No code: we make it ourselves, or the request is a repetition, which is answered what it was, or there is no such
+    account. What comes of a call whose end nobody sees is a code at the provider that nobody is ever shown.
     """
-    async with bank.db.transaction() as tx:
-        if attempt and await find(tx, [attempt]):
-            return None  # a repetition, which is answered what it was
-        account = await _receiving(tx, caller, order.account_id)
-        name, status, provider_id = account.holder_name, account.status, account.provider_id
-    provider = await bank.providers.get(provider_id)
-    if Feature.PIX_QRCODE not in provider.offer.features:
-        return None
+    query = owned(Account, caller).where(Account.id == order.account_id)
+    query = query.join_from(Account, ProviderRow, ProviderRow.id == Account.provider_id)
+    async with bank.db.reading() as tx:
+        found = (
+            await tx.execute(query.with_only_columns(Account.holder_name, Account.status, ProviderRow))
+        ).one_or_none()
+        if found is None:
+            return None, None
+        name, status, row = found
+        offer = bank.providers.offer_of(row)
+        if Feature.PIX_QRCODE not in offer.features or (attempt and await find(tx, [attempt])):
+            return offer, None
     refusal = rules.may_be_made(order.type, status, elsewhere=True, has_key=False, signed=False)
     if refusal is not None:
         raise refusal
-    provider.offer.demand(Feature.PIX_RECEIVE, Feature.PIX_QRCODE)
+    offer.demand(Feature.PIX_RECEIVE, Feature.PIX_QRCODE)
     now = bank.now()
     wanted = WantedCode(new_id(now), name, order.amount, order.description, order.lifetime)
-    return await provider.speaks.make_code(wanted), wanted.id, now
+    provider = await bank.providers.get(row.id)
+    return offer, (await provider.speaks.make_code(wanted), wanted.id, now)
 
 
 async def _receiving(tx: AsyncSession, caller: Caller, account_id: UUID) -> Account:
@@ -109,8 +117,12 @@ async def _receiving(tx: AsyncSession, caller: Caller, account_id: UUID) -> Acco
     query = owned(Account, caller).where(Account.id == account_id).with_for_update(read=True)
     account = (await tx.execute(query)).scalar_one_or_none()
     if account is None:
-        raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
+        raise _no_account()
     return account
+
+
+def _no_account() -> NotFound:
+    return NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
 
 
 async def _key_of(tx: AsyncSession, account_id: UUID) -> PixKey | None:
