@@ -1,13 +1,12 @@
-"""The only place that begins, commits and rolls back; how Money and enums become columns; how a list is paged."""
+"""The only place that begins, commits and rolls back; how Money and enums become columns."""
 
 import asyncio
 import enum
 import json
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +18,6 @@ from sqlalchemy import (
     Dialect,
     Enum,
     MetaData,
-    Select,
     Text,
     TypeDecorator,
     Uuid,
@@ -27,7 +25,6 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
-    tuple_,
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -35,12 +32,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from lastro.attempt import Overtaken
-from lastro.errors import Flaw, Unavailable, Validation
+from lastro.errors import Unavailable
 from lastro.values.money import Money
 from lastro.values.text import Text as Sentence
 
 APPLICATION_ROLE = "lastro_app"
-DEEPEST_ROW = 10_000  # page[number] counts rows away; beyond this, page[after] seeks
 
 # SQLSTATEs that mean "not now": nothing is known to be wrong with the question.
 _NOT_NOW = {
@@ -71,8 +67,6 @@ _SERVER_SETTINGS = {
 
 OVERTAKEN = "LA001"
 """Our own SQLSTATE, raised by functions: another transaction was faster, and nothing is written."""
-
-Row = TypeVar("Row", bound="Base")
 
 
 class CentavosColumn(TypeDecorator[Money]):
@@ -107,31 +101,6 @@ class Base(DeclarativeBase):
         Money: CentavosColumn(),
         enum.Enum: Enum(enum.Enum, native_enum=False, create_constraint=True, length=32),
     }
-
-
-class Identified(Protocol):
-    """A row with an `id`, which a cursor can name."""
-
-    id: Any
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """Which page a client wants: by number, or everything after a row that it has seen."""
-
-    number: int = 1
-    size: int = 20
-    after: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found(Generic[Row]):
-    """One page of rows, newest first, and how many there are in all."""
-
-    rows: Sequence[Row]
-    total: int
-    page: PageRequest
-    has_next: bool
 
 
 class Database:
@@ -358,48 +327,3 @@ def _unavailable() -> Unavailable:
 def among(column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """`column = ANY(array)`: one statement whatever their number, where IN is another one to prepare for each."""
     return column == any_(bindparam(None, list(values), type_=ARRAY(column.type), unique=True))
-
-
-async def page_of(
-    tx: AsyncSession,
-    scope: Select[Row],
-    filters: Sequence[ColumnElement[bool]],
-    order: Sequence[InstrumentedAttribute[Any]],
-    page: PageRequest,
-    *,
-    total: int | None = None,
-) -> Found[Row]:
-    """One page of `scope` under `filters`, newest first by `order`, whose last column is the row's id.
-
-    `scope` is what the caller may see at all: a cursor that names a row outside of it is refused like a random id.
-    Without a `total` that is known already, the rows are counted: that is for filters which few rows can match.
-    Raises Validation for a page that lies too deep or a cursor that names nothing.
-    """
-    matching = scope.where(*filters)
-    if total is None:
-        total = (await tx.execute(select(func.count()).select_from(matching.subquery()))).scalar_one()
-    statement = matching.order_by(*(column.desc() for column in order)).limit(page.size + 1)
-    if page.after is not None:
-        anchor = (await tx.execute(scope.with_only_columns(*order).where(order[-1] == page.after))).one_or_none()
-        if anchor is None:
-            raise no_such_cursor()
-        statement = statement.where(tuple_(*order) < tuple_(*anchor))
-    elif (page.number - 1) * page.size > DEEPEST_ROW:
-        raise Validation(_TOO_DEEP, flaws=[Flaw(_TOO_DEEP, parameter="page[number]")])
-    else:
-        statement = statement.offset((page.number - 1) * page.size)
-    # Where nothing is, a search for the first row would read all the others.
-    rows = (await tx.execute(statement)).scalars().all() if total else []
-    return Found(rows=rows[: page.size], total=total, page=page, has_next=len(rows) > page.size)
-
-
-def no_such_cursor() -> Validation:
-    """`page[after]` names nothing that the caller can see in this list."""
-    return Validation(_NO_SUCH_CURSOR, flaws=[Flaw(_NO_SUCH_CURSOR, parameter="page[after]")])
-
-
-_NO_SUCH_CURSOR = Sentence("Cursor inexistente.", "No such cursor.")
-_TOO_DEEP = Sentence(
-    "Página profunda demais: use page[after] com o id do último item recebido.",
-    "Page too deep: use page[after] with the id of the last item received.",
-)

@@ -8,9 +8,9 @@ import pytest
 from pydantic import Field, ValidationError
 
 from build import Tenant
-from lastro.database import DEEPEST_ROW, PageRequest
 from lastro.jsonapi.document import Collection, Resource, Schema
 from lastro.jsonapi.query import LARGEST_PAGE, ListQuery, collection
+from lastro.paging import DEEPEST_ROW, PageRequest
 
 
 class Thing(Schema):

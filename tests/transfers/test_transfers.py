@@ -14,8 +14,8 @@ from build import Account, Answered, Tenant, World, a_cpf
 from lastro.attempt import Attempt
 from lastro.auth.caller import Caller
 from lastro.auth.permissions import Permission
-from lastro.database import Found
 from lastro.errors import NotFound
+from lastro.paging import Found
 from lastro.tenants import service as tenants
 from lastro.transfers import service
 from lastro.transfers.models import InternalTransfer

@@ -15,9 +15,9 @@ from lastro.auth.caller import Caller
 from lastro.auth.models import ApiClient
 from lastro.auth.tokens import NewSecret
 from lastro.bank import Bank
-from lastro.database import Found, PageRequest, page_of
 from lastro.errors import Conflict, NotFound
 from lastro.idempotency import shown_once
+from lastro.paging import Found, PageRequest, page_of
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 

@@ -13,7 +13,6 @@ from lastro.access.states import AccessStatus, status_of
 from lastro.auth.binding import Binding, Rights
 from lastro.auth.models import ApiClient, ApiToken
 from lastro.auth.permissions import Permission
-from lastro.database import Found
 from lastro.jsonapi.document import (
     Body,
     Change,
@@ -28,6 +27,7 @@ from lastro.jsonapi.document import (
 )
 from lastro.jsonapi.fields import Amount, Given, Moment, Reais, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
+from lastro.paging import Found
 from lastro.values.network import Network, parse_network
 from lastro.values.text import Invalid, Text
 

@@ -16,9 +16,9 @@ from lastro.auth.binding import Rights
 from lastro.auth.caller import Caller
 from lastro.auth.models import ApiToken
 from lastro.bank import Bank
-from lastro.database import Found, PageRequest, page_of
 from lastro.errors import Flaw, NotFound, Validation
 from lastro.idempotency import shown_once
+from lastro.paging import Found, PageRequest, page_of
 from lastro.values.text import Text
 
 LIVES = timedelta(days=90)

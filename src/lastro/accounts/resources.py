@@ -8,7 +8,6 @@ from pydantic import Field
 from lastro.accounts.models import Account, AccountFacts
 from lastro.accounts.order import UNCHANGED, Alteration, Application
 from lastro.accounts.states import AccountStatus
-from lastro.database import Found
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import (
     Body,
@@ -25,6 +24,7 @@ from lastro.jsonapi.document import (
 from lastro.jsonapi.fields import Given, Metadata, Reais, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
 from lastro.ledger.book import Holdings
+from lastro.paging import Found
 from lastro.values.bank_account import AccountType
 from lastro.values.tax_id import DocumentType, TaxId
 from lastro.values.text import Invalid, Text

@@ -15,13 +15,14 @@ from lastro.accounts.states import EDGES, AccountStatus
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Consequence
-from lastro.database import Database, Found, constraint_of, page_of
+from lastro.database import Database, constraint_of
 from lastro.errors import Conflict, Flaw, NotFound, PreconditionFailed
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.ledger.book import Holdings
 from lastro.outbox import queue
 from lastro.outbox.queue import Promise
+from lastro.paging import Found, page_of
 from lastro.values.bank_account import AccountType
 from lastro.values.money import Money
 from lastro.values.tax_id import DocumentType

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from lastro.database import DEEPEST_ROW, PageRequest
 from lastro.jsonapi.document import Collection, Kind, ListLinks, Meta, Resource, link
 from lastro.jsonapi.fields import Day
+from lastro.paging import DEEPEST_ROW, PageRequest
 from lastro.values.text import Invalid, Text
 
 LARGEST_PAGE = 100

@@ -11,11 +11,11 @@ from lastro.accounts.models import Account
 from lastro.accounts.rules import NO_ACCOUNT
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.database import no_such_cursor
 from lastro.errors import NotFound, Unavailable
 from lastro.jsonapi.log import Looked
 from lastro.ledger import history
 from lastro.ledger.history import Span
+from lastro.paging import no_such_cursor
 from lastro.providers.models import ProviderRow
 from lastro.statements import lines
 from lastro.statements.lines import ALL, Line, Wanted

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lastro.database import Found
 from lastro.jsonapi.document import Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
 from lastro.jsonapi.fields import Amount, CorrelationId, Reais, Timestamp, line
 from lastro.jsonapi.query import DatedQuery, collection
+from lastro.paging import Found
 from lastro.transfers.models import InternalTransfer
 from lastro.transfers.order import TransferOrder
 from lastro.transfers.states import InternalTransferStatus

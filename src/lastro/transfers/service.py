@@ -13,12 +13,13 @@ from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.auth.spending import spend
 from lastro.bank import Bank
-from lastro.database import Found, among, page_of
+from lastro.database import among
 from lastro.errors import NotFound
 from lastro.idempotency import once
 from lastro.jsonapi.fields import end_of, start_of
 from lastro.ledger import book
 from lastro.ledger.movements import collect, transfer
+from lastro.paging import Found, page_of
 from lastro.providers.models import ProviderRow
 from lastro.tally import totals
 from lastro.tally.totals import Counted

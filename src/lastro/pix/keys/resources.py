@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lastro.database import Found
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
 from lastro.jsonapi.fields import Timestamp
 from lastro.jsonapi.query import ListQuery, collection
+from lastro.paging import Found
 from lastro.pix.keys.models import PixKeyRow, expired
 from lastro.pix.keys.order import Registration
 from lastro.pix.keys.states import STATUS, KeyStatus

@@ -22,12 +22,12 @@ from lastro.accounts.rules import NO_ACCOUNT
 from lastro.attempt import Answer, Attempt, Overtaken
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.database import Found, page_of
 from lastro.errors import BankError, Conflict, Flaw, NotFound, Unavailable
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.outbox import queue
 from lastro.outbox.queue import Promise
+from lastro.paging import Found, page_of
 from lastro.pix.keys import crossing, possession, resources, rules
 from lastro.pix.keys.models import KeyHolder, PixKeyRow, expired
 from lastro.pix.keys.order import Registration

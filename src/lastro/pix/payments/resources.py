@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from lastro.database import Found
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import BASE_PATH, Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
 from lastro.jsonapi.fields import Amount, CorrelationId, Reais, Timestamp, line, quoted, timestamp, write_amount
 from lastro.jsonapi.query import DatedQuery, collection
+from lastro.paging import Found
 from lastro.pix.payments.models import PixPayment
 from lastro.pix.payments.order import ReadyOrder, Wish
 from lastro.pix.payments.states import PaymentStatus

@@ -11,11 +11,11 @@ from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.auth.spending import caps_of
 from lastro.bank import Bank
-from lastro.database import Found as Page
-from lastro.database import page_of
 from lastro.errors import BankError, Flaw, KeyNotFound, NotFound, Unprocessable
 from lastro.jsonapi.fields import end_of, start_of
 from lastro.outbox import queue
+from lastro.paging import Found as Page
+from lastro.paging import page_of
 from lastro.pix.lookups import payees
 from lastro.pix.lookups.budgets import Asker
 from lastro.pix.lookups.metering import reward

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lastro.database import Found
 from lastro.jsonapi.document import Body, Collection, Document, Incoming, Resource, Schema
 from lastro.jsonapi.fields import Amount, Reais, Timestamp, line
 from lastro.jsonapi.query import DatedQuery, ListQuery, collection
+from lastro.paging import Found
 from lastro.pix.refunds.models import PixRefund
 from lastro.pix.refunds.order import RefundOrder
 from lastro.pix.refunds.states import RefundStatus

@@ -11,7 +11,6 @@ from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.auth.spending import spend
 from lastro.bank import Bank
-from lastro.database import Found, PageRequest, page_of
 from lastro.errors import NotFound
 from lastro.idempotency import once
 from lastro.jsonapi.fields import end_of, start_of
@@ -19,6 +18,7 @@ from lastro.ledger import book
 from lastro.ledger.movements import hold
 from lastro.outbox import queue
 from lastro.outbox.queue import Promise
+from lastro.paging import Found, PageRequest, page_of
 from lastro.pix.refunds import resources, rules
 from lastro.pix.refunds.models import PixRefund
 from lastro.pix.refunds.order import RefundOrder

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lastro.database import Found
 from lastro.jsonapi.document import Collection, Document, Resource, Schema, SelfLink, link
 from lastro.jsonapi.fields import Reais, Timestamp
 from lastro.jsonapi.query import DatedQuery, collection
+from lastro.paging import Found
 from lastro.pix.transfers.models import PixTransfer, TransferStatus
 from lastro.pix.transfers.order import Credit
 from lastro.providers.protocol import Party

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.database import Found, page_of
 from lastro.errors import NotFound
 from lastro.jsonapi.fields import end_of, start_of
+from lastro.paging import Found, page_of
 from lastro.pix.transfers.acceptance import Arrival, Verdict
 from lastro.pix.transfers.models import PixTransfer
 from lastro.pix.transfers.resources import TransferQuery

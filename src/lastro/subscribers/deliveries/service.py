@@ -10,10 +10,10 @@ from lastro.attempt import Answer
 from lastro.attempt import Attempt as Question
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.database import no_such_cursor
 from lastro.errors import Conflict, NotFound
 from lastro.idempotency import once
 from lastro.jsonapi.log import Looked
+from lastro.paging import no_such_cursor
 from lastro.subscribers import catalog
 from lastro.subscribers.deliveries import logbook, resources
 from lastro.subscribers.deliveries.logbook import Sought

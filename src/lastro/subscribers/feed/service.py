@@ -7,10 +7,10 @@ from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.auth.caller import Caller
-from lastro.database import no_such_cursor
 from lastro.errors import NotFound
 from lastro.jsonapi.fields import end_of, start_of
 from lastro.jsonapi.log import Looked
+from lastro.paging import no_such_cursor
 from lastro.subscribers import catalog
 from lastro.subscribers.feed import places
 from lastro.subscribers.feed.places import Entry, Stretch

@@ -9,7 +9,6 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from lastro.accounts.order import UNCHANGED
-from lastro.database import Found
 from lastro.jsonapi.document import (
     Body,
     Change,
@@ -24,6 +23,7 @@ from lastro.jsonapi.document import (
 )
 from lastro.jsonapi.fields import Given, Moment, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
+from lastro.paging import Found
 from lastro.subscribers import catalog
 from lastro.subscribers.subscriptions.order import COVERED, Again, Alteration, Wanted
 from lastro.values.text import Invalid, Text

@@ -13,10 +13,11 @@ from lastro.accounts.rules import NO_ACCOUNT
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller
 from lastro.bank import Bank
-from lastro.database import Found, among, page_of
+from lastro.database import among
 from lastro.errors import Conflict, Flaw, NotFound, Validation
 from lastro.idempotency import once, shown_once
 from lastro.keyring import CannotOpen, KeyRing, Sealed
+from lastro.paging import Found, page_of
 from lastro.subscribers.subscriptions import resources
 from lastro.subscribers.subscriptions.order import COVERED, Alteration, Wanted
 from lastro.subscribers.subscriptions.owing import IS_DISABLED

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from lastro.database import Found
 from lastro.jsonapi.document import (
     Body,
     Change,
@@ -24,6 +23,7 @@ from lastro.jsonapi.document import (
 )
 from lastro.jsonapi.fields import Given, Metadata, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
+from lastro.paging import Found
 from lastro.providers.breaker import CircuitState
 from lastro.providers.directory import NETWORK
 from lastro.providers.features import Feature

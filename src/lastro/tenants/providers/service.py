@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.database import Found, constraint_of, page_of
+from lastro.database import constraint_of
 from lastro.errors import Conflict, Flaw, NotFound
 from lastro.idempotency import once
 from lastro.keyring import CannotOpen
+from lastro.paging import Found, page_of
 from lastro.providers import credentials
 from lastro.providers.directory import Adapter, access
 from lastro.providers.features import Feature
