@@ -11,7 +11,7 @@ from bench import cpu
 from bench.figures import percentile
 from bench.load import Figures
 from bench.place import Place
-from lastro.embedded import postgres_programs
+from lastro.embedded.programs import postgres_programs
 
 CLIENTS = 32
 

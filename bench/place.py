@@ -14,7 +14,8 @@ import asyncpg
 
 from bench.seed import seed_bank, seed_network
 from lastro.dev import databases
-from lastro.embedded import Server, data_directory, postgres
+from lastro.embedded.home import data_directory
+from lastro.embedded.server import Server, postgres
 from lastro.migrations import upgrade
 
 _BANK, _NETWORK = "lastro", "lastro_simulator"

@@ -21,7 +21,8 @@ import uvicorn
 from build import Tenant, World
 from lastro import demo
 from lastro.dev import HOST, databases, household
-from lastro.embedded import Postgres, data_directory, postgres
+from lastro.embedded.home import data_directory
+from lastro.embedded.server import Postgres, postgres
 from lastro.migrations import upgrade
 from lastro.pix.qrcodes.signer import self_signed
 from lastro.serving import OPTIONS

@@ -101,7 +101,7 @@ def test_only_the_database_module_commits() -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    allowed = {"settings.py", "embedded.py", "cli.py", "metrics.py"}  # the last two: Prometheus' own variable
+    allowed = {"settings.py", "programs.py", "cli.py", "metrics.py"}  # the last two: Prometheus' own variable
     guilty = [path.name for path in FILES if "os.environ" in path.read_text() and path.name not in allowed]
     assert guilty == []
 
@@ -139,7 +139,7 @@ def test_every_module_says_in_a_sentence_what_it_is_for() -> None:
 
 
 def test_no_module_is_larger_than_a_reader_can_hold() -> None:
-    large = {path.name: lines for path in FILES if (lines := len(path.read_text().splitlines())) > 430}
+    large = {path.name: lines for path in FILES if (lines := len(path.read_text().splitlines())) > 400}
     assert large == {}
 
 

@@ -21,7 +21,7 @@ import pytest
 from build import API, until
 from lastro import demo
 from lastro.checker.run import check_books
-from lastro.embedded import data_directory
+from lastro.embedded.home import data_directory
 
 ROUNDS = 3
 SENDERS = 16

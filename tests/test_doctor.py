@@ -17,7 +17,8 @@ from conftest import ENCRYPTION_KEYS
 from lastro import doctor
 from lastro.dev import databases
 from lastro.doctor import Finding, examine
-from lastro.embedded import Postgres, data_directory, postgres
+from lastro.embedded.home import data_directory
+from lastro.embedded.server import Postgres, postgres
 from lastro.migrations import upgrade
 from lastro.pix.qrcodes.signer import SELF_SIGNED_DAYS, self_signed
 from lastro.settings import Settings

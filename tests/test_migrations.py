@@ -8,7 +8,7 @@ import asyncpg
 from alembic import command
 
 from conftest import Urls
-from lastro.embedded import Postgres
+from lastro.embedded.server import Postgres
 from lastro.migrations import configuration
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from build import ALL_PAPERS, API, SIMULATOR, TINY_PICTURE, until
 from conftest import ENCRYPTION_KEYS, PASSWORD, Urls
-from lastro.embedded import Postgres
+from lastro.embedded.server import Postgres
 
 
 def a_port() -> int:

@@ -49,7 +49,7 @@ def dev(
 ) -> None:
     """Everything on this machine, from nothing: Postgres, API, worker, simulator and a demo."""
     from lastro.dev import run
-    from lastro.embedded import data_directory
+    from lastro.embedded.home import data_directory
 
     run(port, data_dir or data_directory(CHECKOUT), fresh=fresh)
 

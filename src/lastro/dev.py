@@ -22,7 +22,7 @@ from lastro import demo, logs, runtime
 from lastro.app import create_app, serving
 from lastro.bank import Bank
 from lastro.clock import Clock
-from lastro.embedded import Postgres, postgres
+from lastro.embedded.server import Postgres, postgres
 from lastro.errors import SetupError
 from lastro.migrations import upgrade
 from lastro.pix.qrcodes.signer import self_signed

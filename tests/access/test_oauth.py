@@ -24,7 +24,7 @@ from lastro.access import bucket, grants
 from lastro.auth.models import ApiClient, ApiToken
 from lastro.auth.permissions import Permission
 from lastro.auth.tokens import Mint
-from lastro.embedded import Postgres
+from lastro.embedded.server import Postgres
 
 Make = Callable[..., Awaitable[Client]]
 

@@ -18,7 +18,7 @@ from lastro.auth.binding import UNBOUND, Binding, Rights
 from lastro.auth.origin import Proxies
 from lastro.auth.permissions import EVERYTHING, Permission
 from lastro.auth.tokens import MEMORY_SECONDS, Mint, NewToken, TokenBook, issue
-from lastro.embedded import Postgres
+from lastro.embedded.server import Postgres
 from lastro.errors import NotFound, Unauthorized, Unavailable
 from lastro.values.money import Money
 from lastro.values.network import parse_network

@@ -17,7 +17,8 @@ from checker.clean_world import Connection, clean_world
 from checker.corruptions import CORRUPTIONS, PAID, PAYER, Corruption, named
 from lastro.checker.invariants import Invariant
 from lastro.checker.run import EVERY, MOST_EXAMPLES, TWO_BOOKS, Report, ask, check_books, compare
-from lastro.embedded import Server, data_directory, postgres
+from lastro.embedded.home import data_directory
+from lastro.embedded.server import Server, postgres
 from lastro.migrations import upgrade
 from lastro.simulator.book import Book
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from lastro.embedded import Server, data_directory, postgres
+from lastro.embedded.home import data_directory
+from lastro.embedded.server import Server, postgres
 from lastro.providers import openpix_http
 from lastro.providers.directory import Access
 from lastro.providers.network_http import NetworkHttp

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from lastro.embedded import Server, data_directory, postgres
+from lastro.embedded.home import data_directory
+from lastro.embedded.server import Server, postgres
 from simulator.world import Receiver, World, new_database, running
 
 

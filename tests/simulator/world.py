@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lastro.clock import Clock
-from lastro.embedded import Server
+from lastro.embedded.server import Server
 from lastro.simulator import Simulator, SimulatorSettings
 from lastro.values.end_to_end_id import EndToEndId
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from build import Account, Tenant, World, until
 from conftest import Urls
-from lastro.embedded import Postgres
+from lastro.embedded.server import Postgres
 from lastro.pix.payments.models import PixPayment
 from lastro.tally import totals
 from lastro.tally.totals import RECOUNT, Counted
