@@ -11,15 +11,15 @@ from lastro.worker import Worker
 
 
 async def _work(settings: Settings) -> None:
-    house = build(settings, adapters=adapters(settings), loopback_endpoints=True)
-    working = Worker(house.bank, settings.database_url)
+    assembly = build(settings, adapters=adapters(settings), loopback_endpoints=True)
+    working = Worker(assembly.bank, settings.database_url)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, working.stop)
     try:
         await working.run()
     finally:
-        await house.close()
+        await assembly.close()
 
 
 def main() -> None:

@@ -71,7 +71,7 @@ class Answered:
 
 @dataclass
 class World:
-    """The running house and its front doors."""
+    """The running bank and its front doors."""
 
     bank: Bank
     settings: Settings

@@ -28,7 +28,7 @@ from lastro.pix.qrcodes.signer import self_signed
 from lastro.serving import OPTIONS
 from lastro.settings import Settings
 from lastro.simulator.app import MOUNTED_AT
-from lastro.wiring import House, build
+from lastro.wiring import Assembly, build
 
 PASSWORD = "a-password-for-the-tests-alone-0123456789"
 ENCRYPTION_KEYS = "tests:dGhpcnR5LXR3byBieXRlcyBmb3IgdGhlIHRlc3RzIC4="
@@ -106,7 +106,7 @@ class Server(uvicorn.Server):
 
 @pytest.fixture(scope="session")
 async def world(urls: Urls) -> AsyncIterator[World]:
-    """The whole house at work: API, worker, simulator and demo behind one port. Its books are checked at the end."""
+    """The whole bank at work: API, worker, simulator and demo behind one port. Its books are checked at the end."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # or asyncio leaves Nagle on: 40 ms an answer
     listener.bind((HOST, 0))
     port: int = listener.getsockname()[1]
@@ -134,12 +134,12 @@ def settings_of_quiet(urls: Urls) -> Settings:
 
 
 @pytest.fixture(scope="session")
-async def quiet(settings_of_quiet: Settings) -> AsyncIterator[House]:
+async def quiet(settings_of_quiet: Settings) -> AsyncIterator[Assembly]:
     """A bank on a database of its own where nobody keeps promises but the test; its network is nowhere."""
-    house = build(settings_of_quiet, loopback_endpoints=True)
-    await house.open()
-    yield house
-    await house.close()
+    assembly = build(settings_of_quiet, loopback_endpoints=True)
+    await assembly.open()
+    yield assembly
+    await assembly.close()
 
 
 async def _come_to_rest(client: httpx.AsyncClient, urls: Urls) -> None:

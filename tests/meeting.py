@@ -20,14 +20,14 @@ MOST_SECONDS = 1.5  # the bank itself waits two seconds for a lock
 @asynccontextmanager
 async def process(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """The front door of another process of the bank: its own pool, its own tills, the same database."""
-    house = build(world.settings, clock=world.bank.clock)  # a tester may have moved it
-    await house.open()
-    transport = httpx.ASGITransport(app=serving(create_app(house.bank)), raise_app_exceptions=False)
+    assembly = build(world.settings, clock=world.bank.clock)  # a tester may have moved it
+    await assembly.open()
+    transport = httpx.ASGITransport(app=serving(create_app(assembly.bank)), raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://other.process") as client:
             yield client
     finally:
-        await house.close()
+        await assembly.close()
 
 
 @asynccontextmanager

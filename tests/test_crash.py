@@ -121,43 +121,44 @@ def a_payment(amount: float = 0.01) -> dict[str, Any]:
     return {"data": {"type": "pix-payments", "attributes": attributes}}
 
 
-async def traffic(house: Installation, round_number: int) -> None:
+async def traffic(installation: Installation, round_number: int) -> None:
     """Senders that go on until the lights go out."""
-    before = len(house.taken)
+    before = len(installation.taken)
     limits = httpx.Limits(max_connections=SENDERS)
-    async with httpx.AsyncClient(base_url=house.base, trust_env=False, timeout=10, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=installation.base, trust_env=False, timeout=10, limits=limits) as client:
 
         async def sender(number: int) -> None:
             for count in range(10_000):
                 try:
-                    await house.send(client, f"{round_number}-{number}-{count}", a_payment())
+                    await installation.send(client, f"{round_number}-{number}-{count}", a_payment())
                 except httpx.HTTPError:
                     return
 
         async def in_full_swing() -> bool:
-            return len(house.taken) >= before + TAKEN_BEFORE_THE_CUT
+            return len(installation.taken) >= before + TAKEN_BEFORE_THE_CUT
 
         senders = [asyncio.create_task(sender(number)) for number in range(SENDERS)]
         await until(in_full_swing, seconds=30)
-        house.kill_everything()
+        installation.kill_everything()
         await asyncio.gather(*senders)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds Postgres' processes through /proc")
 async def test_three_power_cuts_lose_nothing_and_double_nothing(installation: Installation) -> None:
-    house = installation
     for round_number in range(ROUNDS):
-        await house.start()
-        await traffic(house, round_number)
-    assert len(house.taken) >= ROUNDS * TAKEN_BEFORE_THE_CUT
-    await house.start()
+        await installation.start()
+        await traffic(installation, round_number)
+    assert len(installation.taken) >= ROUNDS * TAKEN_BEFORE_THE_CUT
+    await installation.start()
 
-    async with httpx.AsyncClient(base_url=house.base, trust_env=False, timeout=30) as client:
-        answered_before = dict(house.taken)
-        for key, body in list(house.unknown.items()):
-            await house.send(client, key, body)
-        assert set(house.unknown) <= set(house.taken), "every request of unknown outcome could be repeated"
-        assert {key: house.taken[key] for key in answered_before} == answered_before
+    async with httpx.AsyncClient(base_url=installation.base, trust_env=False, timeout=30) as client:
+        answered_before = dict(installation.taken)
+        for key, body in list(installation.unknown.items()):
+            await installation.send(client, key, body)
+        assert set(installation.unknown) <= set(installation.taken), (
+            "every request of unknown outcome could be repeated"
+        )
+        assert {key: installation.taken[key] for key in answered_before} == answered_before
 
         async def at_rest() -> bool:
             query = f"filter[accountId]={demo.ACCOUNT}&filter[status]=PROCESSING&page[size]=1"
@@ -171,12 +172,12 @@ async def test_three_power_cuts_lose_nothing_and_double_nothing(installation: In
             f"{API}/pix/payments?filter[status]=COMPLETED&page[size]=1",
             headers={"authorization": f"Bearer {demo.TOKEN}"},
         )
-        assert done.json()["meta"]["totalItems"] == len(house.taken), "one payment a key, no more, no fewer"
+        assert done.json()["meta"]["totalItems"] == len(installation.taken), "one payment a key, no more, no fewer"
         account = await client.get(f"{API}/accounts/{demo.ACCOUNT}", headers={"authorization": f"Bearer {demo.TOKEN}"})
-        spent = len(house.taken)
+        spent = len(installation.taken)
         assert round(account.json()["data"]["attributes"]["balance"] * 100) == 5_000_000 - spent
 
-    bank, simulator = house.urls()
+    bank, simulator = installation.urls()
 
     async def is_clean() -> bool:  # as soon as the last events have their places
         return (await check_books(bank, simulator_url=simulator, quiesced=True)).clean
@@ -185,17 +186,16 @@ async def test_three_power_cuts_lose_nothing_and_double_nothing(installation: In
         await until(is_clean, seconds=10)
     report = await check_books(bank, simulator_url=simulator, quiesced=True)
     assert report.clean, report.text()
-    postmaster = house.postmaster()
-    assert house.stop() == 0, "SIGTERM ends it in order"
+    postmaster = installation.postmaster()
+    assert installation.stop() == 0, "SIGTERM ends it in order"
     assert not Path(f"/proc/{postmaster}").exists(), "and Postgres with it"
 
 
 async def test_a_database_that_dies_comes_back_by_itself(installation: Installation) -> None:
-    house = installation
-    await house.start()
-    os.kill(house.postmaster(), signal.SIGKILL)
+    await installation.start()
+    os.kill(installation.postmaster(), signal.SIGKILL)
 
-    async with httpx.AsyncClient(base_url=house.base, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=installation.base, trust_env=False, timeout=30) as client:
         refused = await client.get(f"{API}/accounts", headers={"authorization": f"Bearer {demo.TOKEN}"})
         assert refused.status_code in {200, 503}
 
@@ -203,8 +203,8 @@ async def test_a_database_that_dies_comes_back_by_itself(installation: Installat
             return (await client.get("/health/ready")).status_code == 200
 
         await until(back, seconds=30)
-        await house.send(client, "after", a_payment())
-    assert "after" in house.taken
+        await installation.send(client, "after", a_payment())
+    assert "after" in installation.taken
 
 
 async def test_a_second_one_on_the_same_data_is_refused_in_one_sentence(installation: Installation) -> None:

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from lastro.attempt import Overtaken
 from lastro.database import CONNECTIONS_FOR_SETS, Database
 from lastro.errors import Unavailable
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 
-async def test_who_waits_for_a_connection_is_not_overtaken(quiet: House) -> None:
+async def test_who_waits_for_a_connection_is_not_overtaken(quiet: Assembly) -> None:
     db = Database(quiet.bank.db.engine.url.render_as_string(hide_password=False), pool_size=1)
     served: list[str] = []
 
@@ -33,7 +33,7 @@ async def test_who_waits_for_a_connection_is_not_overtaken(quiet: House) -> None
     assert served == ["first", "second", "third", "newcomer"]
 
 
-async def test_who_waits_too_long_for_a_connection_hears_so(quiet: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_waits_too_long_for_a_connection_hears_so(quiet: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lastro.database._WAIT_SECONDS", 0.05)
     db = Database(quiet.bank.db.engine.url.render_as_string(hide_password=False), pool_size=1)
     try:
@@ -47,7 +47,7 @@ async def test_who_waits_too_long_for_a_connection_hears_so(quiet: House, monkey
         await db.close()
 
 
-async def test_a_call_is_committed_when_it_answers(quiet: House) -> None:
+async def test_a_call_is_committed_when_it_answers(quiet: Assembly) -> None:
     await quiet.bank.db.call(
         "INSERT INTO alerts (kind, account_id, reference, detail) VALUES ($1, $2, $2, $3)", *_ALERT
     )
@@ -61,19 +61,21 @@ _ALERT = ("tested", "00000000-0000-0000-0000-000000000001", "of a call")
 
 
 @pytest.mark.parametrize(("sqlstate", "said"), [("LA001", Overtaken), ("55P03", Unavailable)])
-async def test_what_a_function_raises_is_told_in_our_words(quiet: House, sqlstate: str, said: type[Exception]) -> None:
+async def test_what_a_function_raises_is_told_in_our_words(
+    quiet: Assembly, sqlstate: str, said: type[Exception]
+) -> None:
     with pytest.raises(said):
         await quiet.bank.db.call(f"DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '{sqlstate}'; END $$")
 
 
-async def test_an_argument_that_can_not_be_sent_is_no_absence_of_the_database(quiet: House) -> None:
+async def test_an_argument_that_can_not_be_sent_is_no_absence_of_the_database(quiet: Assembly) -> None:
     with pytest.raises(asyncpg.DataError):
         await quiet.bank.db.call("SELECT $1::text", "\ud800")
     assert await quiet.bank.db.call("SELECT 1 AS one")
 
 
 async def test_reads_do_not_stand_in_the_line_of_payments_and_no_line_is_endless(
-    quiet: House, monkeypatch: pytest.MonkeyPatch
+    quiet: Assembly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lastro.database._WAIT_SECONDS", 0.1)
     db = quiet.bank.db

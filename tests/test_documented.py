@@ -232,11 +232,11 @@ def test_every_alert_stands_in_operations() -> None:
 
 def test_the_map_of_the_house_shows_every_part_of_it() -> None:
     shown = set(
-        re.findall(r"([\w/]+(?:\.py|/))(?= |$)", section(read("README.md"), "The map of the house"), re.MULTILINE)
+        re.findall(r"([\w/]+(?:\.py|/))(?= |$)", section(read("README.md"), "The map of the code"), re.MULTILINE)
     )
-    house = ROOT / "src/lastro"
-    modules = {path.name for path in house.glob("*.py")} - {"__init__.py", "__main__.py"}
-    packages = {f"{path.parent.relative_to(house)}/" for path in house.rglob("__init__.py")} - {"./", "pix/"}
+    source = ROOT / "src/lastro"
+    modules = {path.name for path in source.glob("*.py")} - {"__init__.py", "__main__.py"}
+    packages = {f"{path.parent.relative_to(source)}/" for path in source.rglob("__init__.py")} - {"./", "pix/"}
     assert modules | packages <= shown
 
 

@@ -724,12 +724,12 @@ async def test_a_row_that_postgres_refuses_stays_out_of_the_log(world: World, te
 @asynccontextmanager
 async def homeless(settings: Settings, url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a bank whose database is elsewhere."""
-    house = build(settings.model_copy(update={"database_url": url}))
+    assembly = build(settings.model_copy(update={"database_url": url}))
     try:
-        async with client_of(create_app(house.bank)) as client:
+        async with client_of(create_app(assembly.bank)) as client:
             yield client
     finally:
-        await house.close()
+        await assembly.close()
 
 
 async def test_while_the_database_is_away_everybody_is_asked_to_come_back(world: World, tenant: Tenant) -> None:

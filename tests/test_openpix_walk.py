@@ -1,6 +1,6 @@
 """A company with its account at OpenPix, through our API: it is paid, pays, gives back, and no centavo is lost.
 
-The house is the real one, with its worker; OpenPix is the double, which tells its news to our door, each of them twice.
+The bank is the real one, with its worker; OpenPix is the double, which tells its news to our door, each of them twice.
 """
 
 import asyncio

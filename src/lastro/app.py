@@ -46,7 +46,7 @@ from lastro.tenants.providers.router import router as providers
 from lastro.tenants.router import router as tenant
 from lastro.transfers.router import router as internal_transfers
 from lastro.values.text import Text
-from lastro.wiring import House, build
+from lastro.wiring import Assembly, build
 
 ROUTERS = (
     accounts,
@@ -111,21 +111,21 @@ def from_environment(adapters: Mapping[str, Adapter] | None = None) -> ASGIApp:
     """What `lastro serve` runs in each of its processes; `adapters` are put beside the one to the network."""
     settings = Settings()
     logs.configure(settings.log_level)
-    house = build(settings, adapters=adapters)
-    app = create_app(house.bank, docs=settings.docs)
-    app.router.lifespan_context = _lifespan(house)
+    assembly = build(settings, adapters=adapters)
+    app = create_app(assembly.bank, docs=settings.docs)
+    app.router.lifespan_context = _lifespan(assembly)
     return serving(app)
 
 
-def _lifespan(house: House) -> Callable[[Any], Any]:
+def _lifespan(assembly: Assembly) -> Callable[[Any], Any]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await house.open()
+        await assembly.open()
         runtime.freeze()
         try:
             yield
         finally:
-            await house.close()
+            await assembly.close()
 
     return lifespan
 

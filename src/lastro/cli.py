@@ -17,7 +17,7 @@ from lastro.settings import Settings
 from lastro.values.bank_account import AccountType
 
 if TYPE_CHECKING:  # each command imports what it needs, so that `lastro --help` answers at once
-    from lastro.wiring import House
+    from lastro.wiring import Assembly
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 tenants = typer.Typer(no_args_is_help=True, help="Who rents the bank.")
@@ -94,8 +94,8 @@ async def _work(settings: Settings) -> None:
     from lastro.wiring import build
     from lastro.worker import Worker
 
-    house = build(settings)
-    working = Worker(house.bank, settings.database_url)
+    assembly = build(settings)
+    working = Worker(assembly.bank, settings.database_url)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, working.stop)
@@ -103,7 +103,7 @@ async def _work(settings: Settings) -> None:
     try:
         await working.run()
     finally:
-        await house.close()
+        await assembly.close()
 
 
 @app.command()
@@ -144,7 +144,7 @@ def create_tenant(name: str, tax_id: Annotated[str, typer.Option(help="The tenan
     """Let a company in; prints its id."""
     from lastro.tenants import service
 
-    typer.echo(in_the_bank(lambda house: service.create_tenant(house.bank, name, tax_id)))
+    typer.echo(in_the_bank(lambda assembly: service.create_tenant(assembly.bank, name, tax_id)))
 
 
 @providers.command("add")
@@ -165,8 +165,8 @@ def add_provider(
 
     typer.echo(
         in_the_bank(
-            lambda house: service.add_provider(
-                house.bank,
+            lambda assembly: service.add_provider(
+                assembly.bank,
                 tenant_id=tenant,
                 name=name,
                 code=code,
@@ -184,8 +184,8 @@ def list_tenants() -> None:
     """Everybody who rents the bank, with their providers."""
     from lastro.tenants import service
 
-    async def read(house: "House") -> str:
-        found = await service.everybody(house.bank)
+    async def read(assembly: "Assembly") -> str:
+        found = await service.everybody(assembly.bank)
         lines = [
             line
             for tenant, banks in found
@@ -204,8 +204,8 @@ def list_alerts() -> None:
     """What waits for a human."""
     from lastro.outbox import alerts as service
 
-    async def read(house: "House") -> str:
-        async with house.bank.db.transaction() as tx:
+    async def read(assembly: "Assembly") -> str:
+        async with assembly.bank.db.transaction() as tx:
             rows = await service.unresolved(tx)
         lines = [
             f"{row.id}  {row.created_at:%Y-%m-%d %H:%M}  {row.kind}  {row.reference}  {row.detail}" for row in rows
@@ -220,8 +220,8 @@ def resolve_alert(alert_id: int) -> None:
     """A human has seen to it."""
     from lastro.outbox import alerts as service
 
-    async def end(house: "House") -> str:
-        async with house.bank.db.transaction() as tx:
+    async def end(assembly: "Assembly") -> str:
+        async with assembly.bank.db.transaction() as tx:
             await service.resolve(tx, alert_id)
         return "Resolved."
 
@@ -256,11 +256,11 @@ def reseal() -> None:
     from lastro.tenants.providers import resealing as providers
     from lastro.webhooks import resealing as webhooks
 
-    async def work(house: "House") -> dict[str, int]:
+    async def work(assembly: "Assembly") -> dict[str, int]:
         return {
-            "images": await kyc.reseal(house.bank),
-            "credentials of providers": await providers.reseal(house.bank),
-            "secrets of webhooks": await webhooks.reseal(house.bank),
+            "images": await kyc.reseal(assembly.bank),
+            "credentials of providers": await providers.reseal(assembly.bank),
+            "secrets of webhooks": await webhooks.reseal(assembly.bank),
         }
 
     resealed = [f"{count} {what}" for what, count in in_the_bank(work).items() if count]

@@ -16,7 +16,7 @@ from lastro.values.text import Invalid
 
 if TYPE_CHECKING:  # each command imports what it needs, so that `lastro --help` answers at once
     from lastro.auth.models import ApiClient, ApiToken
-    from lastro.wiring import House
+    from lastro.wiring import Assembly
 
 tokens = typer.Typer(no_args_is_help=True, help="Bearer tokens of the API.")
 clients = typer.Typer(no_args_is_help=True, help="Clients that make themselves tokens of an hour (OAuth).")
@@ -87,9 +87,9 @@ def create_token(  # noqa: PLR0917 - options
 
     rights = _rights(list(Permission) if all_permissions else permission, account, network, most_each, most_a_day)
 
-    async def make(house: "House") -> str:
-        expires_at = None if never_expires else house.bank.now() + timedelta(days=days)
-        return await service.issue(house.bank, tenant, name, rights, expires_at=expires_at)
+    async def make(assembly: "Assembly") -> str:
+        expires_at = None if never_expires else assembly.bank.now() + timedelta(days=days)
+        return await service.issue(assembly.bank, tenant, name, rights, expires_at=expires_at)
 
     typer.echo(in_the_bank(make))
 
@@ -99,8 +99,8 @@ def list_tokens(tenant: UUID) -> None:
     """A tenant's tokens, without their secrets, and without those that clients make themselves."""
     from lastro.auth import service
 
-    async def read(house: "House") -> str:
-        async with house.bank.db.transaction() as tx:
+    async def read(assembly: "Assembly") -> str:
+        async with assembly.bank.db.transaction() as tx:
             rows = await service.search(tx, tenant)
         lines = [f"{row.id}  {row.name}  expires {row.expires_at or 'never'}  {_told(row)}" for row in rows]
         return "\n".join(lines) or "No tokens."
@@ -113,9 +113,9 @@ def revoke_token(token_id: str) -> None:
     """End a token, everywhere, within a second."""
     from lastro.auth import service
 
-    async def end(house: "House") -> str:
-        async with house.bank.db.transaction() as tx:
-            await service.revoke(tx, token_id, now=house.bank.now())
+    async def end(assembly: "Assembly") -> str:
+        async with assembly.bank.db.transaction() as tx:
+            await service.revoke(tx, token_id, now=assembly.bank.now())
         return "Revoked."
 
     typer.echo(in_the_bank(end))
@@ -138,7 +138,7 @@ def create_client(  # noqa: PLR0917 - options
     from lastro.access.order import Wish
 
     rights = _rights(list(Permission) if all_permissions else permission, account, network, most_each, most_a_day)
-    client_id, secret = in_the_bank(lambda house: service.introduce(house.bank, tenant, Wish(name, rights)))
+    client_id, secret = in_the_bank(lambda assembly: service.introduce(assembly.bank, tenant, Wish(name, rights)))
     typer.echo(f"{client_id}\n{secret}")
 
 
@@ -147,8 +147,8 @@ def list_clients(tenant: UUID) -> None:
     """A tenant's clients, without their secrets."""
     from lastro.auth import service
 
-    async def read(house: "House") -> str:
-        async with house.bank.db.transaction() as tx:
+    async def read(assembly: "Assembly") -> str:
+        async with assembly.bank.db.transaction() as tx:
             rows = await service.search_clients(tx, tenant)
         return "\n".join(f"{row.id}  {row.name}  {_told(row)}" for row in rows) or "No clients."
 
@@ -160,9 +160,9 @@ def revoke_client(client_id: UUID) -> None:
     """End a client and all of its tokens, everywhere, within a second."""
     from lastro.auth import service
 
-    async def end(house: "House") -> str:
-        async with house.bank.db.transaction() as tx:
-            await service.revoke_client(tx, client_id, now=house.bank.now())
+    async def end(assembly: "Assembly") -> str:
+        async with assembly.bank.db.transaction() as tx:
+            await service.revoke_client(tx, client_id, now=assembly.bank.now())
         return "Revoked."
 
     typer.echo(in_the_bank(end))

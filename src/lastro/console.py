@@ -11,7 +11,7 @@ from lastro import logs
 from lastro.settings import Settings
 
 if TYPE_CHECKING:  # so that `lastro --help` answers at once
-    from lastro.wiring import House
+    from lastro.wiring import Assembly
 
 Result = TypeVar("Result")
 
@@ -25,7 +25,7 @@ def the_settings() -> Settings:
         sys.exit("lastro: the settings are not complete\n" + "\n".join(lines))
 
 
-def in_the_bank(work: Callable[["House"], Awaitable[Result]]) -> Result:
+def in_the_bank(work: Callable[["Assembly"], Awaitable[Result]]) -> Result:
     """Run one piece of work with a bank around it."""
     settings = the_settings()
     logs.configure(settings.log_level)
@@ -33,11 +33,11 @@ def in_the_bank(work: Callable[["House"], Awaitable[Result]]) -> Result:
     async def run() -> Result:
         from lastro.wiring import build
 
-        house = build(settings)
+        assembly = build(settings)
         try:
-            await house.open()
-            return await work(house)
+            await assembly.open()
+            return await work(assembly)
         finally:
-            await house.close()
+            await assembly.close()
 
     return asyncio.run(run())

@@ -204,19 +204,19 @@ async def household(settings: Settings) -> AsyncIterator[Household]:
         customer_tokens=(demo.TOKEN, demo.OTHER_TOKEN),
     )
     simulator = Simulator(network, clock)
-    house = build(settings, clock=clock, literal_tokens=True, loopback_endpoints=True)
+    assembly = build(settings, clock=clock, literal_tokens=True, loopback_endpoints=True)
     await simulator.start()
     await seed_demo(simulator.book)
-    await house.open()
-    worker = Worker(house.bank, settings.database_url)
+    await assembly.open()
+    worker = Worker(assembly.bank, settings.database_url)
     working = asyncio.create_task(worker.run())
     try:
-        yield Household(house.bank, worker, simulator)
+        yield Household(assembly.bank, worker, simulator)
     finally:
         worker.stop()
         await asyncio.wait([working], timeout=10)
         await simulator.stop()
-        await house.close()
+        await assembly.close()
 
 
 class _Split:

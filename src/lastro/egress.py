@@ -1,6 +1,6 @@
 """The way out to what a Pix code names: a published charge, and the keys that signed it.
 
-A code can name any address, ours inside of the house included. So a host is asked only if the operator has listed it,
+A code can name any address, also one inside of our own walls. So a host is asked only if the operator has listed it,
 at an address that all the world can reach and that is looked up once, with no second chance for anybody to lead us
 elsewhere: no redirect, no proxy, little time, few bytes.
 """

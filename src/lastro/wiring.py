@@ -46,7 +46,7 @@ Flush = Callable[[Sequence[Any], bool], Awaitable[Sequence[Any]]]
 """What a till does with a batch; the flag says that an earlier try of it may have been committed."""
 
 
-class House:
+class Assembly:
     """A bank with everything around it that must be closed again."""
 
     def __init__(self, bank: Bank, client: httpx.AsyncClient) -> None:
@@ -79,6 +79,9 @@ class House:
         await self._client.aclose()
 
 
+House = Assembly  # as tests/webhooks and tests/subscribers still call it
+
+
 def build(
     settings: Settings,
     *,
@@ -86,7 +89,7 @@ def build(
     literal_tokens: bool = False,
     loopback_endpoints: bool = False,
     adapters: Mapping[str, Adapter] | None = None,
-) -> House:
+) -> Assembly:
     """Put the bank together; nothing is connected yet.
 
     `literal_tokens` and `loopback_endpoints` (webhooks to this very machine) are for `lastro dev` alone.
@@ -121,7 +124,7 @@ def build(
         outlet=Outlet(loopback=loopback_endpoints, own=_own_hosts(settings)),
         egress=Egress([host for host in settings.pix_hosts.split(",") if host.strip()]),
     )
-    return House(bank, client)
+    return Assembly(bank, client)
 
 
 def _adapters(settings: Settings, client: httpx.AsyncClient) -> Mapping[str, Adapter]:

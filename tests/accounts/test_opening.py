@@ -43,18 +43,18 @@ def office() -> Office:
 
 @pytest.fixture
 async def shop(urls: Urls, office: Office) -> AsyncIterator[Shop]:
-    house = build(
+    assembly = build(
         settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9), adapters={"network": reached(office)}
     )
-    await house.open()
-    async with house.bank.db.transaction() as tx:
+    await assembly.open()
+    async with assembly.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))
-    yield await Shop.open(house)
-    await house.close()
+    yield await Shop.open(assembly)
+    await assembly.close()
 
 
 async def test_an_account_opens_under_the_name_that_was_approved(shop: Shop, office: Office) -> None:
-    bank = shop.house.bank
+    bank = shop.assembly.bank
     account_id = new_id(bank.now())
     application = Application(shop.provider_id, "Loja Ltda", TaxId.parse(a_cnpj()), AccountType.CHECKING, None)
     async with bank.db.transaction() as tx:

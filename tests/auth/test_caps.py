@@ -29,7 +29,7 @@ from lastro.transfers import service as transfers
 from lastro.transfers.order import TransferOrder
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
-from lastro.wiring import House, build
+from lastro.wiring import Assembly, build
 from pix.payments.test_acceptance import Shop, shop, word
 from transfers.moving import move
 
@@ -207,7 +207,7 @@ async def test_a_day_is_sao_paulos() -> None:
     assert caps_of(replace(caller, most_a_day=None), late) is None
 
 
-async def test_a_new_day_begins_at_nothing(quiet: House) -> None:
+async def test_a_new_day_begins_at_nothing(quiet: Assembly) -> None:
     caller = Caller(uuid4(), "capped", frozenset(), most_a_day=Money(5), spender=uuid4().hex)
     async with quiet.bank.db.transaction() as tx:
         await spend(tx, caller, Money(5), now=datetime(2026, 1, 2, 2, 59, tzinfo=UTC))
@@ -217,18 +217,18 @@ async def test_a_new_day_begins_at_nothing(quiet: House) -> None:
 
 
 @pytest.fixture
-async def other(settings_of_quiet: Settings) -> AsyncIterator[House]:
+async def other(settings_of_quiet: Settings) -> AsyncIterator[Assembly]:
     """Another process of the quiet bank: tills of its own, the same database."""
-    house = build(settings_of_quiet)
-    await house.open()
-    yield house
-    await house.close()
+    assembly = build(settings_of_quiet)
+    await assembly.open()
+    yield assembly
+    await assembly.close()
 
 
-async def test_two_processes_together_never_exceed_the_cap(shop: Shop, other: House) -> None:
+async def test_two_processes_together_never_exceed_the_cap(shop: Shop, other: Assembly) -> None:
     """64 payments of one token from four accounts, and of another in the other order of names."""
     accounts = [await shop.account(10_000) for _ in range(4)]
-    today = shop.house.bank.now().date()
+    today = shop.assembly.bank.now().date()
     spenders = sorted(uuid4().hex for _ in range(2))
     caps = [Caps(spender, today, None, Money(1_000)) for spender in spenders]
     orders = [
@@ -238,7 +238,7 @@ async def test_two_processes_together_never_exceed_the_cap(shop: Shop, other: Ho
     ]
 
     verdicts = await asyncio.gather(
-        *((shop.house if turn % 3 else other).bank.sending.submit(order) for turn, order in enumerate(orders))
+        *((shop.assembly if turn % 3 else other).bank.sending.submit(order) for turn, order in enumerate(orders))
     )
 
     for spender, each_caps in zip(spenders, caps, strict=True):
@@ -248,18 +248,18 @@ async def test_two_processes_together_never_exceed_the_cap(shop: Shop, other: Ho
     assert sum([await shop.available(each) for each in accounts]) == 40_000 - 2 * 990
 
 
-async def test_whoever_waits_for_the_counter_sees_what_the_other_counted(shop: Shop, other: House) -> None:
+async def test_whoever_waits_for_the_counter_sees_what_the_other_counted(shop: Shop, other: Assembly) -> None:
     """Two processes, two accounts, room for one of two payments: both come to the counter before either has passed."""
-    caps = Caps(uuid4().hex, shop.house.bank.now().date(), None, Money(1_000))
+    caps = Caps(uuid4().hex, shop.assembly.bank.now().date(), None, Money(1_000))
     await shop.accept(shop.order(await shop.account(100), 1, caps=caps))
     orders = [shop.order(await shop.account(1_000), 600, caps=caps) for _ in range(2)]
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(
             text("SELECT 1 FROM token_spending WHERE spender = :spender FOR UPDATE"), {"spender": caps.spender}
         )
         sent = [
-            asyncio.create_task(house.bank.sending.submit(order))
-            for house, order in zip((shop.house, other), orders, strict=True)
+            asyncio.create_task(assembly.bank.sending.submit(order))
+            for assembly, order in zip((shop.assembly, other), orders, strict=True)
         ]
 
         async def both_wait() -> bool:
@@ -288,7 +288,7 @@ async def test_payments_and_transfers_that_meet_do_not_exceed_it_together(accoun
 
 async def test_a_payment_that_may_have_been_committed_is_counted_once(shop: Shop) -> None:
     account_id = await shop.account(1_000)
-    caps = Caps(uuid4().hex, shop.house.bank.now().date(), None, Money(100))
+    caps = Caps(uuid4().hex, shop.assembly.bank.now().date(), None, Money(100))
     first, second = (shop.order(account_id, 60, caps=caps) for _ in range(2))
     (answer,) = await shop.accept(first)
 

@@ -15,14 +15,14 @@ from lastro.kyc.models import KycImage
 from lastro.kyc.order import Upload
 from lastro.kyc.resealing import reseal
 from lastro.kyc.states import DocumentKind
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 NEWER = f"newer:{'A' * 43}=,{ENCRYPTION_KEYS}"
 ACCOUNT = uuid4()
 
 
 @pytest.fixture
-async def bank(quiet: House) -> AsyncIterator[Bank]:
+async def bank(quiet: Assembly) -> AsyncIterator[Bank]:
     """Twenty images under the old key."""
     bank = quiet.bank
     sides = [Upload(DocumentKind.RG, Side(bytes([number]), MediaType.PDF, None, None), None) for number in range(20)]

@@ -10,12 +10,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from lastro.ledger import book
 from lastro.ledger.movements import Movement, Pot, Reason, hold, receive, release, settle
 from lastro.values.money import Money
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-async def an_account(quiet: House, centavos: int = 0) -> UUID:
+async def an_account(quiet: Assembly, centavos: int = 0) -> UUID:
     account_id = uuid4()
     async with quiet.bank.db.transaction() as tx:
         await book.open_balance(tx, account_id)
@@ -24,7 +24,7 @@ async def an_account(quiet: House, centavos: int = 0) -> UUID:
     return account_id
 
 
-async def history(quiet: House, account_id: UUID) -> list[tuple[int, str, int, int]]:
+async def history(quiet: Assembly, account_id: UUID) -> list[tuple[int, str, int, int]]:
     async with quiet.bank.db.transaction() as tx:
         rows = await tx.execute(
             text(
@@ -36,13 +36,13 @@ async def history(quiet: House, account_id: UUID) -> list[tuple[int, str, int, i
         return [tuple(row) for row in rows]
 
 
-async def post(quiet: House, *movements: Movement) -> None:
+async def post(quiet: Assembly, *movements: Movement) -> None:
     async with quiet.bank.db.transaction() as tx:
         await book.lock(tx, {each.account_id for each in movements})
         await book.post(tx, movements, posted_at=NOW)
 
 
-async def test_movements_of_a_batch_carry_the_balances_after_each(quiet: House) -> None:
+async def test_movements_of_a_batch_carry_the_balances_after_each(quiet: Assembly) -> None:
     one, two = await an_account(quiet, 100), await an_account(quiet, 50)
     payment = uuid4()
 
@@ -65,7 +65,7 @@ async def test_movements_of_a_batch_carry_the_balances_after_each(quiet: House) 
     assert await history(quiet, two) == [(1, "RECEIVE", 50, 0), (2, "HOLD", 0, 50)]
 
 
-async def test_time_never_goes_back_along_an_account(quiet: House) -> None:
+async def test_time_never_goes_back_along_an_account(quiet: Assembly) -> None:
     one, two = await an_account(quiet), await an_account(quiet)
     moments = [NOW, NOW + timedelta(seconds=2), NOW + timedelta(seconds=1), NOW - timedelta(days=1)]
     for moment in moments:
@@ -84,13 +84,13 @@ async def test_time_never_goes_back_along_an_account(quiet: House) -> None:
         assert rows.scalar_one() == late
 
 
-async def times(quiet: House, account_id: UUID) -> list[datetime]:
+async def times(quiet: Assembly, account_id: UUID) -> list[datetime]:
     async with quiet.bank.db.transaction() as tx:
         query = text("SELECT posted_at FROM movements WHERE account_id = :id ORDER BY seq")
         return list((await tx.execute(query, {"id": account_id})).scalars())
 
 
-async def test_holdings_follow_the_movements(quiet: House) -> None:
+async def test_holdings_follow_the_movements(quiet: Assembly) -> None:
     account_id = await an_account(quiet, 100)
     payment = uuid4()
     await post(quiet, hold(account_id, Money(40), payment))
@@ -101,26 +101,26 @@ async def test_holdings_follow_the_movements(quiet: House) -> None:
     assert not held.nothing
 
 
-async def test_an_overdraft_is_refused_by_the_database(quiet: House) -> None:
+async def test_an_overdraft_is_refused_by_the_database(quiet: Assembly) -> None:
     account_id = await an_account(quiet, 100)
     with pytest.raises(IntegrityError, match="available_not_negative"):
         await post(quiet, hold(account_id, Money(101), uuid4()))
     assert len(await history(quiet, account_id)) == 1
 
 
-async def test_an_overdraft_in_the_middle_of_a_batch_is_refused_too(quiet: House) -> None:
+async def test_an_overdraft_in_the_middle_of_a_batch_is_refused_too(quiet: Assembly) -> None:
     account_id = await an_account(quiet, 100)
     with pytest.raises(IntegrityError, match="not_negative"):
         await post(quiet, hold(account_id, Money(150), uuid4()), receive(account_id, Money(150), uuid4()))
 
 
-async def test_money_in_transit_can_not_go_below_zero(quiet: House) -> None:
+async def test_money_in_transit_can_not_go_below_zero(quiet: Assembly) -> None:
     account_id = await an_account(quiet, 100)
     with pytest.raises(IntegrityError, match="in_transit_not_negative"):
         await post(quiet, settle(account_id, Money(1), uuid4()))
 
 
-async def test_one_reason_and_reference_move_an_account_once(quiet: House) -> None:
+async def test_one_reason_and_reference_move_an_account_once(quiet: Assembly) -> None:
     account_id = await an_account(quiet, 100)
     payment = uuid4()
     await post(quiet, hold(account_id, Money(10), payment))
@@ -128,12 +128,12 @@ async def test_one_reason_and_reference_move_an_account_once(quiet: House) -> No
         await post(quiet, hold(account_id, Money(10), payment))
 
 
-async def test_an_account_without_a_balance_can_not_move(quiet: House) -> None:
+async def test_an_account_without_a_balance_can_not_move(quiet: Assembly) -> None:
     with pytest.raises(DBAPIError, match="without a balance"):
         await post(quiet, receive(uuid4(), Money(10), uuid4()))
 
 
-async def test_posting_nothing_is_nothing(quiet: House) -> None:
+async def test_posting_nothing_is_nothing(quiet: Assembly) -> None:
     await post(quiet)
 
 
@@ -151,20 +151,20 @@ async def test_posting_nothing_is_nothing(quiet: House) -> None:
         "ALTER TABLE movements DISABLE TRIGGER ALL",
     ],
 )
-async def test_the_application_can_not_rewrite_what_happened(quiet: House, statement: str) -> None:
+async def test_the_application_can_not_rewrite_what_happened(quiet: Assembly, statement: str) -> None:
     with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
         async with quiet.bank.db.transaction() as tx:
             await tx.execute(text(statement))
 
 
-async def test_a_movement_needs_two_pots(quiet: House) -> None:
+async def test_a_movement_needs_two_pots(quiet: Assembly) -> None:
     account_id = await an_account(quiet, 100)
     nonsense = Movement(account_id, Pot.AVAILABLE, Pot.AVAILABLE, Money(1), Reason.HOLD, uuid4())
     with pytest.raises(IntegrityError, match="two_pots"):
         await post(quiet, nonsense)
 
 
-async def test_a_movement_needs_an_amount(quiet: House) -> None:
+async def test_a_movement_needs_an_amount(quiet: Assembly) -> None:
     account_id = await an_account(quiet, 100)
     with pytest.raises(IntegrityError, match="amount_positive"):
         await post(quiet, hold(account_id, Money(0), uuid4()))

@@ -9,12 +9,12 @@ import pytest
 from lastro.ledger import book, history
 from lastro.ledger.movements import Reason, hold, receive, release, settle
 from lastro.values.money import Money
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 NOON = datetime(2026, 3, 10, 15, tzinfo=UTC)
 
 
-async def an_account(quiet: House, *seconds: int) -> UUID:
+async def an_account(quiet: Assembly, *seconds: int) -> UUID:
     """It received a centavo at each of these seconds after noon."""
     account_id = uuid4()
     async with quiet.bank.db.transaction() as tx:
@@ -25,14 +25,14 @@ async def an_account(quiet: House, *seconds: int) -> UUID:
     return account_id
 
 
-async def numbers(quiet: House, account_id: UUID, first: int, last: int) -> tuple[int, int, int, int]:
+async def numbers(quiet: Assembly, account_id: UUID, first: int, last: int) -> tuple[int, int, int, int]:
     async with quiet.bank.db.reading() as tx:
         found = await history.span(tx, account_id, NOON + timedelta(seconds=first), NOON + timedelta(seconds=last))
     return found.before, found.last, found.opening.centavos, found.closing.centavos
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9])
-async def test_halving_finds_what_counting_finds(quiet: House, count: int) -> None:
+async def test_halving_finds_what_counting_finds(quiet: Assembly, count: int) -> None:
     draw = random.Random(count)
     seconds = sorted(draw.randrange(6) for _ in range(count))  # many at the same moment
     account_id = await an_account(quiet, *seconds)
@@ -42,11 +42,11 @@ async def test_halving_finds_what_counting_finds(quiet: House, count: int) -> No
             assert await numbers(quiet, account_id, first, last) == (before, upto, before, upto)
 
 
-async def test_an_account_that_nobody_has_moved_nothing(quiet: House) -> None:
+async def test_an_account_that_nobody_has_moved_nothing(quiet: Assembly) -> None:
     assert await numbers(quiet, uuid4(), 0, 10) == (0, 0, 0, 0)
 
 
-async def test_entries_are_what_came_in_and_went_out(quiet: House) -> None:
+async def test_entries_are_what_came_in_and_went_out(quiet: Assembly) -> None:
     account_id = await an_account(quiet, 0)
     one, two = uuid4(), uuid4()
     async with quiet.bank.db.transaction() as tx:

@@ -13,11 +13,11 @@ from conftest import Urls
 from lastro.outbox import queue
 from lastro.outbox.doorbell import Doorbell, Ear
 from lastro.outbox.queue import WORKERS, Claimed, LowWater, Promise, Waiting
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 
 @pytest.fixture(autouse=True)
-async def _an_empty_outbox(quiet: House) -> AsyncIterator[None]:
+async def _an_empty_outbox(quiet: Assembly) -> AsyncIterator[None]:
     async with quiet.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))
     yield
@@ -25,21 +25,21 @@ async def _an_empty_outbox(quiet: House) -> AsyncIterator[None]:
         await tx.execute(text("DELETE FROM outbox"))
 
 
-async def promise(quiet: House, *references: UUID) -> None:
+async def promise(quiet: Assembly, *references: UUID) -> None:
     async with quiet.bank.db.transaction() as tx:
         await queue.promise(tx, [Promise("topic", uuid4(), reference) for reference in references])
 
 
-async def claim(quiet: House, worker: int = 1, low_water: int = 0) -> list[Claimed]:
+async def claim(quiet: Assembly, worker: int = 1, low_water: int = 0) -> list[Claimed]:
     return await queue.claim(quiet.bank.db, worker=worker, low_water=low_water)
 
 
-async def one(quiet: House, sql: str) -> object:
+async def one(quiet: Assembly, sql: str) -> object:
     async with quiet.bank.db.transaction() as tx:
         return (await tx.execute(text(sql))).scalar_one_or_none()
 
 
-async def test_promises_are_claimed_oldest_first_and_only_once(quiet: House) -> None:
+async def test_promises_are_claimed_oldest_first_and_only_once(quiet: Assembly) -> None:
     references = [uuid4() for _ in range(5)]
     await promise(quiet, *references)
 
@@ -50,20 +50,20 @@ async def test_promises_are_claimed_oldest_first_and_only_once(quiet: House) -> 
     assert await claim(quiet) == []
 
 
-async def test_a_claim_takes_no_more_than_a_hundred(quiet: House) -> None:
+async def test_a_claim_takes_no_more_than_a_hundred(quiet: Assembly) -> None:
     await promise(quiet, *(uuid4() for _ in range(130)))
     assert len(await claim(quiet)) == 100
     assert len(await claim(quiet)) == 30
 
 
-async def test_sixteen_workers_never_share_a_promise(quiet: House) -> None:
+async def test_sixteen_workers_never_share_a_promise(quiet: Assembly) -> None:
     await promise(quiet, *(uuid4() for _ in range(300)))
     claims = await asyncio.gather(*(claim(quiet, worker) for worker in range(9)))
     ids = [each.id for claimed in claims for each in claimed]
     assert len(ids) == len(set(ids))
 
 
-async def test_a_rolled_back_promise_was_never_made(quiet: House) -> None:
+async def test_a_rolled_back_promise_was_never_made(quiet: Assembly) -> None:
     with pytest.raises(ZeroDivisionError):
         async with quiet.bank.db.transaction() as tx:
             await queue.promise(tx, [Promise("topic", uuid4(), uuid4())])
@@ -71,7 +71,7 @@ async def test_a_rolled_back_promise_was_never_made(quiet: House) -> None:
     assert await claim(quiet) == []
 
 
-async def test_a_kept_promise_is_gone(quiet: House) -> None:
+async def test_a_kept_promise_is_gone(quiet: Assembly) -> None:
     await promise(quiet, uuid4())
     (claimed,) = await claim(quiet)
     async with quiet.bank.db.transaction() as tx:
@@ -79,7 +79,7 @@ async def test_a_kept_promise_is_gone(quiet: House) -> None:
     assert await one(quiet, "SELECT count(*) FROM outbox") == 0
 
 
-async def test_an_expired_lease_is_claimed_again(quiet: House) -> None:
+async def test_an_expired_lease_is_claimed_again(quiet: Assembly) -> None:
     await promise(quiet, uuid4())
     await claim(quiet, worker=1)
     async with quiet.bank.db.transaction() as tx:
@@ -88,14 +88,14 @@ async def test_an_expired_lease_is_claimed_again(quiet: House) -> None:
     assert again.attempts == 2
 
 
-async def test_a_lease_lasts_ten_seconds_at_most(quiet: House) -> None:
+async def test_a_lease_lasts_ten_seconds_at_most(quiet: Assembly) -> None:
     await promise(quiet, uuid4())
     await claim(quiet)
     left = await one(quiet, "SELECT extract(epoch FROM due_at - clock_timestamp()) FROM outbox")
     assert 0 < float(str(left)) <= 10
 
 
-async def test_a_postponed_promise_waits_its_pause(quiet: House) -> None:
+async def test_a_postponed_promise_waits_its_pause(quiet: Assembly) -> None:
     await promise(quiet, uuid4())
     claimed = await claim(quiet, worker=7)
     async with quiet.bank.db.transaction() as tx:
@@ -106,7 +106,7 @@ async def test_a_postponed_promise_waits_its_pause(quiet: House) -> None:
     assert len(await claim(quiet)) == 1
 
 
-async def test_a_worker_that_lost_its_lease_can_not_postpone(quiet: House) -> None:
+async def test_a_worker_that_lost_its_lease_can_not_postpone(quiet: Assembly) -> None:
     await promise(quiet, uuid4())
     claimed = await claim(quiet, worker=1)
     async with quiet.bank.db.transaction() as tx:
@@ -122,7 +122,7 @@ def test_pauses_double_and_are_bounded() -> None:
     assert queue.pause_after(queue.HURRIED_ATTEMPTS) == queue.GIVEN_UP_PAUSE_SECONDS
 
 
-async def test_a_promise_that_ran_out_of_hurry_alerts_once_and_is_asked_hourly(quiet: House) -> None:
+async def test_a_promise_that_ran_out_of_hurry_alerts_once_and_is_asked_hourly(quiet: Assembly) -> None:
     reference = uuid4()
     await promise(quiet, reference)
     for attempts in (queue.HURRIED_ATTEMPTS - 1, queue.HURRIED_ATTEMPTS):
@@ -140,13 +140,13 @@ async def test_a_promise_that_ran_out_of_hurry_alerts_once_and_is_asked_hourly(q
     assert float(str(pause)) > 3_000
 
 
-async def look(quiet: House, low_water: LowWater) -> int:
+async def look(quiet: Assembly, low_water: LowWater) -> int:
     async with quiet.bank.db.transaction() as tx:
         low_water.look(await queue.sight(tx, low_water=low_water.mark))
     return low_water.mark
 
 
-async def test_the_low_water_mark_rises_to_the_oldest_promise(quiet: House) -> None:
+async def test_the_low_water_mark_rises_to_the_oldest_promise(quiet: Assembly) -> None:
     await promise(quiet, *(uuid4() for _ in range(3)))
     claimed = await claim(quiet)
     low_water = LowWater()
@@ -158,7 +158,7 @@ async def test_the_low_water_mark_rises_to_the_oldest_promise(quiet: House) -> N
         assert await queue.lateness(tx) == 0.0
 
 
-async def test_a_promise_that_commits_late_is_not_left_below_the_mark(quiet: House) -> None:
+async def test_a_promise_that_commits_late_is_not_left_below_the_mark(quiet: Assembly) -> None:
     """Its id was taken first, its transaction ends last: the mark must wait for it."""
     low_water, late = LowWater(), uuid4()
     async with quiet.bank.db.transaction() as slow:
@@ -174,7 +174,7 @@ async def test_a_promise_that_commits_late_is_not_left_below_the_mark(quiet: Hou
     assert low_water.mark == min(each.id for each in claimed)
 
 
-async def test_the_mark_rises_over_an_empty_outbox_and_misses_nothing(quiet: House) -> None:
+async def test_the_mark_rises_over_an_empty_outbox_and_misses_nothing(quiet: Assembly) -> None:
     await promise(quiet, uuid4())
     claimed = await claim(quiet)
     async with quiet.bank.db.transaction() as tx:
@@ -189,7 +189,7 @@ async def test_the_mark_rises_over_an_empty_outbox_and_misses_nothing(quiet: Hou
 
 
 async def test_the_leases_of_a_dead_worker_are_taken_over_and_those_of_a_living_one_are_not(
-    quiet: House, urls: Urls
+    quiet: Assembly, urls: Urls
 ) -> None:
     ear = await Ear.open(urls.quiet, WORKERS)
     alive, dead = uuid4(), uuid4()
@@ -211,7 +211,7 @@ async def test_the_leases_of_a_dead_worker_are_taken_over_and_those_of_a_living_
     await until(taken_over)
 
 
-async def test_a_ring_wakes_an_ear_and_rings_that_come_together_are_one(quiet: House, urls: Urls) -> None:
+async def test_a_ring_wakes_an_ear_and_rings_that_come_together_are_one(quiet: Assembly, urls: Urls) -> None:
     ear = await Ear.open(urls.quiet, WORKERS)
     bell = Doorbell(quiet.bank.db)
     for _ in range(50):

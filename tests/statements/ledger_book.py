@@ -27,7 +27,7 @@ from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType
 from lastro.values.tax_id import TaxId
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 NOON = datetime(2026, 3, 10, 15, tzinfo=UTC)
 """In São Paulo."""
@@ -41,8 +41,8 @@ def party(name: str = "João da Silva", document: str = "39053344705", ispb: str
 class LedgerBook:
     """One account and what happens to it."""
 
-    def __init__(self, house: House, tenant_id: UUID, provider_id: UUID, account_id: UUID) -> None:
-        self.house = house
+    def __init__(self, assembly: Assembly, tenant_id: UUID, provider_id: UUID, account_id: UUID) -> None:
+        self.assembly = assembly
         self.tenant_id = tenant_id
         self.provider_id = provider_id
         self.account_id = account_id
@@ -50,11 +50,16 @@ class LedgerBook:
 
     @classmethod
     async def open(
-        cls, house: House, *, name: str = "Padaria Pão & Cia Ltda", document: str | None = None, ispb: str = "00000000"
+        cls,
+        assembly: Assembly,
+        *,
+        name: str = "Padaria Pão & Cia Ltda",
+        document: str | None = None,
+        ispb: str = "00000000",
     ) -> "LedgerBook":
-        tenant_id = await tenants.create_tenant(house.bank, "tenant", "11222333000181")
+        tenant_id = await tenants.create_tenant(assembly.bank, "tenant", "11222333000181")
         provider_id = await tenants.add_provider(
-            house.bank,
+            assembly.bank,
             tenant_id=tenant_id,
             name="bank",
             code="001",
@@ -64,21 +69,21 @@ class LedgerBook:
         )
         account_id = uuid4()
         application = Application(provider_id, name, TaxId.parse(document or a_cnpj()), AccountType.CHECKING, None)
-        async with house.bank.db.transaction() as tx:
+        async with assembly.bank.db.transaction() as tx:
             await accounts.add(tx, account_id, tenant_id, application, now=NOON - timedelta(days=400))
             await tx.execute(
                 update(Account)
                 .where(Account.id == account_id)
                 .values(status=AccountStatus.ACTIVE, branch="0001", account_number=f"{account_id.int % 10**7:07}-8")
             )
-        return cls(house, tenant_id, provider_id, account_id)
+        return cls(assembly, tenant_id, provider_id, account_id)
 
     async def receives(
         self, centavos: int, at: datetime = NOON, *, payer: Party | None = None, description: str | None = None
     ) -> UUID:
         """A Pix that arrived at this moment."""
         transfer_id = uuid4()
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             tx.add(
                 PixTransfer(
                     account_id=self.account_id,
@@ -105,7 +110,7 @@ class LedgerBook:
         """A Pix that was accepted and settled at this moment."""
         payment_id = uuid4()
         own = BankAccount.parse("00000000", "0001", "1234568", AccountType.CHECKING)
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             tx.add(
                 PixPayment(
                     account_id=self.account_id,
@@ -162,7 +167,7 @@ class LedgerBook:
             "since": since,
             "step": step,
         }
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             await tx.execute(text("SET LOCAL statement_timeout = '300s'"))
             await tx.execute(text("CREATE TEMP TABLE filling ON COMMIT DROP AS " + _FACTS), values)
             for statement_ in _FILL:
@@ -175,7 +180,7 @@ class LedgerBook:
             date.fromisoformat(date_to) if date_to else None,
             now=more.get("now", NOON + timedelta(hours=1)),
         )
-        async with self.house.bank.db.reading() as tx:
+        async with self.assembly.bank.db.reading() as tx:
             return await statement(tx, self.caller, self.account_id, days)
 
 

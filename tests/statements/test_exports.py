@@ -22,7 +22,7 @@ from lastro.statements.exports import MOST_OF_ONE_TENANT
 from lastro.statements.lines import Line
 from lastro.statements.resources import Format, StatementQuery
 from lastro.statements.service import Statement
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from statements.ledger_book import NOON, LedgerBook
 from statements.readers import CnabFile, cnab, ofx
 from statements.test_statement import Story
@@ -107,13 +107,13 @@ async def test_an_error_is_json_whatever_was_wanted(story: Story) -> None:
 
 
 @pytest.fixture
-async def ledger(quiet: House) -> LedgerBook:
+async def ledger(quiet: Assembly) -> LedgerBook:
     return await LedgerBook.open(quiet)
 
 
 async def made(ledger: LedgerBook, chosen: Format, first: str = "2026-03-01", last: str = "2026-03-31") -> Any:
     of = await ledger.statement(first, last)
-    return await exports.file(ledger.house.bank, ledger.caller, of, StatementQuery(), chosen)
+    return await exports.file(ledger.assembly.bank, ledger.caller, of, StatementQuery(), chosen)
 
 
 async def whole(answer: Any) -> bytes:
@@ -224,7 +224,7 @@ async def test_a_database_that_is_busy_for_a_moment_is_waited_for(
 ) -> None:
     await ledger.receives(7)
     monkeypatch.setattr(service, "PATIENCE_SECONDS", (0.0, 0.0))
-    database, refusals = ledger.house.bank.db, iter([True, True, False])
+    database, refusals = ledger.assembly.bank.db, iter([True, True, False])
     reading = database.reading
 
     def refusing() -> Any:
@@ -234,7 +234,7 @@ async def test_a_database_that_is_busy_for_a_moment_is_waited_for(
 
     of = await ledger.statement("2026-03-01", "2026-03-31")
     monkeypatch.setattr(database, "reading", refusing)
-    found = [line async for piece in service.pieces(ledger.house.bank, of) for line in piece]
+    found = [line async for piece in service.pieces(ledger.assembly.bank, of) for line in piece]
     assert [line.amount.centavos for line in found] == [7]
     with pytest.raises(StopIteration):
         next(refusals)

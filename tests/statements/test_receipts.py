@@ -18,7 +18,7 @@ from lastro.pix.refunds.states import RefundStatus
 from lastro.pix.transfers.models import PixTransfer
 from lastro.statements import receipts
 from lastro.values.money import Money
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.payments.test_acceptance import Shop
 from pix.payments.test_inside import evp_of
 from statements.ledger_book import LedgerBook
@@ -104,7 +104,7 @@ async def test_there_is_none_of_what_failed(tenant: Tenant, account: Account) ->
         assert "FAILED" in found.body["message"]
 
 
-async def test_there_is_none_before_the_end(quiet: House) -> None:
+async def test_there_is_none_before_the_end(quiet: Assembly) -> None:
     shop = await Shop.open(quiet)
     order = shop.order(await shop.account(100), 10)
     await shop.accept(order)
@@ -147,7 +147,7 @@ async def test_inside_the_bank_each_side_has_its_own(tenant: Tenant, stranger: T
     assert (await tenant.get(f"/pix/transfers/{transfer['id']}/receipt")).status == 404
 
 
-async def test_of_a_received_pix_only_refunds_that_arrived_count(quiet: House) -> None:
+async def test_of_a_received_pix_only_refunds_that_arrived_count(quiet: Assembly) -> None:
     ledger = await LedgerBook.open(quiet)
     transfer_id = await ledger.receives(10_00)
     async with quiet.bank.db.transaction() as tx:
@@ -162,7 +162,7 @@ async def test_of_a_received_pix_only_refunds_that_arrived_count(quiet: House) -
     assert found.issuer.number is not None
 
 
-async def test_a_bound_token_sees_receipts_of_its_accounts_alone(quiet: House) -> None:
+async def test_a_bound_token_sees_receipts_of_its_accounts_alone(quiet: Assembly) -> None:
     ledger = await LedgerBook.open(quiet)
     transfer_id, payment_id = await ledger.receives(10_00), await ledger.pays(1_00)
     near, far = (replace(ledger.caller, accounts=frozenset({each})) for each in (ledger.account_id, uuid4()))

@@ -17,7 +17,7 @@ from lastro.statements import service
 from lastro.statements.lines import Direction, Wanted
 from lastro.statements.origins import LineType
 from lastro.values.money import Money
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.payments.test_inside import evp_of
 from statements.ledger_book import NOON, LedgerBook, party
 
@@ -281,14 +281,14 @@ async def test_an_account_that_never_opened_has_an_empty_statement(tenant: Tenan
 
 
 @pytest.fixture
-async def ledger(quiet: House) -> LedgerBook:
+async def ledger(quiet: Assembly) -> LedgerBook:
     return await LedgerBook.open(quiet)
 
 
 async def page(ledger: LedgerBook, first: str, last: str, **more: Any) -> tuple[list[int], int, int]:
     """The amounts of a period, and its balances, in centavos."""
     of = await ledger.statement(first, last)
-    async with ledger.house.bank.db.reading() as tx:
+    async with ledger.assembly.bank.db.reading() as tx:
         found = await service.page(tx, of, after=None, size=100, wanted=more.get("wanted", Wanted()))
     amounts = [
         line.amount.centavos if line.direction is Direction.CREDIT else -line.amount.centavos for line in found.rows
@@ -322,7 +322,7 @@ async def test_days_without_a_movement_open_and_close_alike(ledger: LedgerBook) 
 async def test_a_hold_is_no_line_and_changes_no_balance(ledger: LedgerBook) -> None:
     await ledger.receives(500, NOON)
     before = await ledger.statement("2026-03-10", "2026-03-10")
-    async with ledger.house.bank.db.transaction() as tx:
+    async with ledger.assembly.bank.db.transaction() as tx:
         from lastro.ledger.movements import hold, release
 
         reference = uuid4()
@@ -340,7 +340,7 @@ async def test_what_arrives_meanwhile_changes_nothing(ledger: LedgerBook) -> Non
     of = await ledger.statement("2026-03-10", "2026-03-10")
     seen: list[int] = []
 
-    async for piece in service.pieces(ledger.house.bank, of, size=2):
+    async for piece in service.pieces(ledger.assembly.bank, of, size=2):
         seen += [line.amount.centavos for line in piece]
         await ledger.receives(100, NOON)
 
@@ -351,7 +351,7 @@ async def test_what_arrives_meanwhile_changes_nothing(ledger: LedgerBook) -> Non
 async def test_a_token_that_is_bound_to_other_accounts_finds_nothing(ledger: LedgerBook) -> None:
     bound = replace(ledger.caller, accounts=frozenset({uuid4()}))
     reaching = replace(ledger.caller, accounts=frozenset({ledger.account_id}))
-    async with ledger.house.bank.db.reading() as tx:
+    async with ledger.assembly.bank.db.reading() as tx:
         with pytest.raises(NotFound):
             await service.holder(tx, bound, ledger.account_id)
         assert (await service.holder(tx, reaching, ledger.account_id)).account_id == ledger.account_id
@@ -361,7 +361,7 @@ async def test_pages_at_any_depth_are_found_by_the_key(ledger: LedgerBook) -> No
     await ledger.fills(1_000, since=NOON - timedelta(days=1), step=timedelta(seconds=1))
     of = await ledger.statement("2026-03-01", "2026-03-31")
     seen: list[UUID] = []
-    async with ledger.house.bank.db.reading() as tx:
+    async with ledger.assembly.bank.db.reading() as tx:
         while True:
             found = await service.page(tx, of, after=seen[-1] if seen else None, size=100, wanted=Wanted())
             seen += [line.id for line in found.rows]
@@ -374,14 +374,14 @@ async def test_names_come_back_as_they_were(ledger: LedgerBook) -> None:
     name = 'Ação; "Irmãos" & Cia 🍞'
     await ledger.receives(1, payer=party(name), description="=1+1")
     of = await ledger.statement("2026-03-10", "2026-03-10")
-    async with ledger.house.bank.db.reading() as tx:
+    async with ledger.assembly.bank.db.reading() as tx:
         (line,) = (await service.page(tx, of, after=None, size=10, wanted=Wanted(type=LineType.PIX_RECEIVED))).rows
     assert line.origin.counterparty.name == name
     assert line.origin.description == "=1+1"
 
 
 async def test_a_movement_that_nobody_explains_is_a_bug_and_not_a_line(ledger: LedgerBook) -> None:
-    async with ledger.house.bank.db.transaction() as tx:
+    async with ledger.assembly.bank.db.transaction() as tx:
         await book.post(tx, [receive(ledger.account_id, Money(1), uuid4())], posted_at=NOON)
     with pytest.raises(KeyError):
         await page(ledger, "2026-03-10", "2026-03-10")

@@ -22,7 +22,7 @@ from lastro.pix.payments.models import PixPayment
 from lastro.tally import totals
 from lastro.tally.totals import RECOUNT, Counted
 from lastro.values.time_ordered_id import new_id
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 FIRST = date(2026, 3, 1)
 STATUSES = {
@@ -59,7 +59,7 @@ SETTLED = {
 class Shelf:
     """One tenant's rows, written without any service: the tally must not depend on who writes."""
 
-    house: House
+    assembly: Assembly
     tenant_id: UUID = field(default_factory=uuid4)
     accounts: Sequence[UUID] = field(default_factory=lambda: [uuid4() for _ in range(3)])
 
@@ -82,7 +82,7 @@ class Shelf:
         await tx.execute(text(statement), {"tenant": self.tenant_id, "share": share})
 
     async def one(self, kind: str = "pix_payments", status: str = "PROCESSING") -> None:
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             await self.add(tx, kind, [(self.accounts[0], status, datetime(2026, 3, 1, 12, tzinfo=UTC))])
 
     def every_question(self, kind: str) -> list[Counted]:
@@ -100,7 +100,7 @@ class Shelf:
         ]
 
     async def total(self, kind: str = "pix_payments", account_id: UUID | None = None) -> int:
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             return await totals.total(tx, Counted(kind, self.tenant_id, account_id))
 
 
@@ -126,26 +126,26 @@ async def one_snapshot(tx: AsyncSession) -> None:
     await tx.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
-async def fold(house: House) -> bool:
-    async with house.bank.db.transaction() as tx:
+async def fold(assembly: Assembly) -> bool:
+    async with assembly.bank.db.transaction() as tx:
         return await totals.fold(tx)
 
 
-async def fold_all(house: House) -> None:
+async def fold_all(assembly: Assembly) -> None:
     for _ in range(1_000):
-        await fold(house)
-        if not await pending(house):
+        await fold(assembly)
+        if not await pending(assembly):
             return
     pytest.fail("changes are left")
 
 
-async def pending(house: House) -> int:
-    async with house.bank.db.transaction() as tx:
+async def pending(assembly: Assembly) -> int:
+    async with assembly.bank.db.transaction() as tx:
         return await totals.pending(tx)
 
 
 @pytest.fixture
-def shelf(quiet: House) -> Shelf:
+def shelf(quiet: Assembly) -> Shelf:
     return Shelf(quiet)
 
 
@@ -165,9 +165,9 @@ def rows_of(chance: random.Random, shelf: Shelf, kind: str) -> list[tuple[UUID, 
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_happens_a_total_is_the_number_of_rows(shelf: Shelf, seed: int) -> None:
     chance = random.Random(seed)
-    neighbour = Shelf(shelf.house, accounts=shelf.accounts)
+    neighbour = Shelf(shelf.assembly, accounts=shelf.accounts)
     for _ in range(12):
-        async with shelf.house.bank.db.transaction() as tx:
+        async with shelf.assembly.bank.db.transaction() as tx:
             for _ in range(chance.randint(1, 3)):
                 kind = chance.choice(list(STATUSES))
                 if kind in SETTLED and chance.random() < 0.5:
@@ -178,18 +178,18 @@ async def test_whatever_happens_a_total_is_the_number_of_rows(shelf: Shelf, seed
             if chance.random() < 0.2:
                 await tx.rollback()
         if chance.random() < 0.5:
-            await fold(shelf.house)
+            await fold(shelf.assembly)
     for folded in (False, True):
         if folded:
-            await fold_all(shelf.house)
-        async with shelf.house.bank.db.transaction() as tx:
+            await fold_all(shelf.assembly)
+        async with shelf.assembly.bank.db.transaction() as tx:
             for kind in STATUSES:
                 for question in shelf.every_question(kind):
                     assert await totals.total(tx, question) == await count(tx, question), question
 
 
 async def test_a_total_is_exact_while_others_write_and_fold(shelf: Shelf) -> None:
-    db = shelf.house.bank.db
+    db = shelf.assembly.bank.db
     writing = True
 
     async def write(seed: int) -> None:
@@ -205,7 +205,7 @@ async def test_a_total_is_exact_while_others_write_and_fold(shelf: Shelf) -> Non
 
     async def keep_folding() -> None:
         while writing:
-            await fold(shelf.house)
+            await fold(shelf.assembly)
             await asyncio.sleep(0)
 
     async def look() -> int:
@@ -225,28 +225,28 @@ async def test_a_total_is_exact_while_others_write_and_fold(shelf: Shelf) -> Non
     writing = False
     await asyncio.gather(*folding)
     assert await looking > 5
-    await fold_all(shelf.house)
+    await fold_all(shelf.assembly)
     assert await shelf.total() > 100
 
 
 async def test_a_fold_that_dies_changes_nothing(shelf: Shelf) -> None:
     await shelf.one()
-    before = await pending(shelf.house)
+    before = await pending(shelf.assembly)
     with pytest.raises(ZeroDivisionError):
-        async with shelf.house.bank.db.transaction() as tx:
+        async with shelf.assembly.bank.db.transaction() as tx:
             assert await totals.fold(tx)
             raise ZeroDivisionError
-    assert await pending(shelf.house) == before
+    assert await pending(shelf.assembly) == before
     assert await shelf.total() == 1
-    await fold_all(shelf.house)
+    await fold_all(shelf.assembly)
     assert await shelf.total() == 1
 
 
 async def test_only_one_folds_at_a_time_and_nobody_waits(shelf: Shelf) -> None:
     await shelf.one()
-    async with shelf.house.bank.db.transaction() as tx:
+    async with shelf.assembly.bank.db.transaction() as tx:
         assert await totals.fold(tx)
-        assert not await fold(shelf.house)
+        assert not await fold(shelf.assembly)
         assert await shelf.total() == 1
     assert await shelf.total() == 1
 
@@ -270,43 +270,43 @@ _MANY_CHANGES = """
     ],
 )
 async def test_a_fold_takes_a_bounded_number_of_changes(shelf: Shelf, changes: int, accounts: int, left: int) -> None:
-    await fold_all(shelf.house)
+    await fold_all(shelf.assembly)
     facts = {"tenant_id": shelf.tenant_id, "changes": changes, "accounts": accounts}
     for step in (1, -1):
-        async with shelf.house.bank.db.transaction() as tx:
+        async with shelf.assembly.bank.db.transaction() as tx:
             await tx.execute(text(_MANY_CHANGES).bindparams(step=step, **facts))
-        await fold(shelf.house)
-        assert await pending(shelf.house) == left
-        await fold_all(shelf.house)
+        await fold(shelf.assembly)
+        assert await pending(shelf.assembly) == left
+        await fold_all(shelf.assembly)
     assert await shelf.total(kind="none") == 0
 
 
 async def test_a_cell_that_is_empty_is_gone(shelf: Shelf) -> None:
     await shelf.one()
-    await fold_all(shelf.house)
-    async with shelf.house.bank.db.transaction() as tx:
+    await fold_all(shelf.assembly)
+    async with shelf.assembly.bank.db.transaction() as tx:
         await shelf.change(tx, "pix_payments", "COMPLETED", share=1)
-    await fold_all(shelf.house)
-    async with shelf.house.bank.db.transaction() as tx:
+    await fold_all(shelf.assembly)
+    async with shelf.assembly.bank.db.transaction() as tx:
         labels = await tx.execute(text("SELECT label, n FROM tally WHERE tenant_id = :id"), {"id": shelf.tenant_id})
         assert labels.all() == [("COMPLETED", 1)] * 2  # the tenant's and the account's
 
 
 async def test_what_changes_no_total_leaves_no_change(shelf: Shelf) -> None:
     await shelf.one()
-    await fold_all(shelf.house)
-    async with shelf.house.bank.db.transaction() as tx:
+    await fold_all(shelf.assembly)
+    async with shelf.assembly.bank.db.transaction() as tx:
         await shelf.change(tx, "pix_payments", "PROCESSING", share=1)
         await shelf.change(tx, "pix_refunds", "COMPLETED", share=1)
-    assert await pending(shelf.house) == 0
+    assert await pending(shelf.assembly) == 0
 
 
 async def test_a_batch_of_one_tenant_leaves_one_change(shelf: Shelf) -> None:
-    await fold_all(shelf.house)
+    await fold_all(shelf.assembly)
     noon = datetime(2026, 3, 1, 15, tzinfo=UTC)
-    async with shelf.house.bank.db.transaction() as tx:
+    async with shelf.assembly.bank.db.transaction() as tx:
         await shelf.add(tx, "pix_payments", [(uuid4(), "PROCESSING", noon) for _ in range(128)])
-    assert await pending(shelf.house) == 1
+    assert await pending(shelf.assembly) == 1
     assert await shelf.total() == 128
 
 
@@ -333,7 +333,7 @@ async def test_a_recount_finds_what_came_in_without_triggers(shelf: Shelf, clust
 async def test_the_application_can_not_silence_the_tally(shelf: Shelf) -> None:
     for statement in ("ALTER TABLE pix_payments DISABLE TRIGGER ALL", "TRUNCATE tally"):
         with pytest.raises(ProgrammingError):
-            async with shelf.house.bank.db.transaction() as tx:
+            async with shelf.assembly.bank.db.transaction() as tx:
                 await tx.execute(text(statement))
 
 

@@ -15,13 +15,13 @@ from lastro.providers.models import ProviderRow
 from lastro.tenants import service as tenants
 from lastro.tenants.providers.resealing import reseal
 from lastro.values.bank_account import AccountType
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 NEWER = f"younger:{base64.b64encode(b'y' * 32).decode()}"
 
 
 @pytest.fixture
-async def bank(quiet: House) -> AsyncIterator[Bank]:
+async def bank(quiet: Assembly) -> AsyncIterator[Bank]:
     """Its key ring is the test's to change."""
     yield quiet.bank
     quiet.bank.key_ring = KeyRing.parse(ENCRYPTION_KEYS)

@@ -1,4 +1,4 @@
-"""The way out to the endpoints of tenants: any public address, and nothing that is ours inside of the house.
+"""The way out to the endpoints of tenants: any public address, and nothing inside of our own walls.
 
 A tenant names the host, so it may lead anywhere, and elsewhere tomorrow. Each delivery looks it up anew, asks none of
 its addresses unless all are public, and connects to the one that was looked at. Nobody gets a second chance to lead us

@@ -28,7 +28,7 @@ from lastro.providers.protocol import Holder, Notification
 from lastro.values.bank_account import BankAccount
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.text import Text
-from lastro.wiring import House, build
+from lastro.wiring import Assembly, build
 from lastro.worker import Worker
 from pix.payments.test_acceptance import Shop
 
@@ -97,12 +97,12 @@ def directory() -> Directory:
 async def shop(urls: Urls, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     monkeypatch.setattr(service, "WAIT_SECONDS", 0.0)
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house: House = build(settings, adapters={"network": reached(directory)})
-    await house.open()
-    async with house.bank.db.transaction() as tx:
+    assembly: Assembly = build(settings, adapters={"network": reached(directory)})
+    await assembly.open()
+    async with assembly.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))
-    yield await Shop.open(house)
-    await house.close()
+    yield await Shop.open(assembly)
+    await assembly.close()
 
 
 def caller(shop: Shop) -> Caller:
@@ -112,38 +112,38 @@ def caller(shop: Shop) -> Caller:
 async def ask(shop: Shop, account_id: UUID, kind: KeyType = KeyType.EVP, value: str | None = None) -> UUID:
     """Register; the key's id."""
     wanted = Registration(account_id, kind, PixKey.parse(kind, value) if value else None)
-    await service.register(shop.house.bank, caller(shop), wanted, None)
-    async with shop.house.bank.db.transaction() as tx:
+    await service.register(shop.assembly.bank, caller(shop), wanted, None)
+    async with shop.assembly.bank.db.transaction() as tx:
         query = select(PixKeyRow.id).where(PixKeyRow.account_id == account_id).order_by(PixKeyRow.created_at.desc())
         return (await tx.execute(query.limit(1))).scalar_one()
 
 
 async def key(shop: Shop, key_id: UUID) -> PixKeyRow:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         return (await tx.execute(select(PixKeyRow).where(PixKeyRow.id == key_id))).scalar_one()
 
 
 async def held(shop: Shop, key_id: UUID) -> list[str]:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         return list((await tx.execute(select(KeyHolder.key_value).where(KeyHolder.key_id == key_id))).scalars())
 
 
 async def owed(shop: Shop, key_id: UUID) -> list[str]:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         rows = await tx.execute(text("SELECT topic FROM outbox WHERE reference = :id ORDER BY id"), {"id": key_id})
         return [row.topic for row in rows]
 
 
 async def told(shop: Shop, key_id: UUID) -> list[str]:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         query = text("SELECT type FROM events WHERE resource_id = :id ORDER BY resource_version")
         return [row.type for row in await tx.execute(query, {"id": key_id})]
 
 
 async def claim(shop: Shop) -> list[Claimed]:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(text("UPDATE outbox SET due_at = clock_timestamp()"))
-    return await queue.claim(shop.house.bank.db, worker=1, low_water=0)
+    return await queue.claim(shop.assembly.bank.db, worker=1, low_water=0)
 
 
 HANDLERS: Mapping[str, Callable[[Bank, Sequence[Claimed]], Awaitable[Sequence[Waiting]]]] = {
@@ -157,7 +157,7 @@ async def work(shop: Shop) -> list[Waiting]:
     """One round of the worker."""
     waiting: list[Waiting] = []
     for each in await claim(shop):
-        waiting += await HANDLERS[each.topic](shop.house.bank, [each])
+        waiting += await HANDLERS[each.topic](shop.assembly.bank, [each])
     return waiting
 
 
@@ -189,7 +189,7 @@ async def test_a_lost_answer_leads_to_one_entry_although_the_holder_was_renamed(
     key_id = await ask(shop, account_id)
     directory.after = ProviderUnavailable(NOTHING)
     assert len(await work(shop)) == 1
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(update(Account).where(Account.id == account_id).values(holder_name="Outro Nome"))
     directory.after = None
 
@@ -213,7 +213,7 @@ async def test_a_directory_that_hangs_is_not_waited_for(
 
     directory.meanwhile = hang
     async with asyncio.timeout(2):
-        waiting = await registration.register(shop.house.bank, await claim(shop))
+        waiting = await registration.register(shop.assembly.bank, await claim(shop))
 
     assert len(waiting) == 3
     assert {(await key(shop, each)).stage for each in keys} == {KeyStage.REGISTERING}
@@ -227,7 +227,7 @@ async def test_one_key_in_trouble_keeps_no_other_waiting(shop: Shop, directory: 
         BankAccount("00000000", "0001", "1-0", (await account_of(shop, bad)).type),
     )
 
-    (waiting,) = await registration.register(shop.house.bank, await claim(shop))
+    (waiting,) = await registration.register(shop.assembly.bank, await claim(shop))
 
     assert waiting.claimed.reference == bad
     assert (await key(shop, good)).stage is KeyStage.ACTIVE
@@ -236,7 +236,7 @@ async def test_one_key_in_trouble_keeps_no_other_waiting(shop: Shop, directory: 
 
 
 async def account_of(shop: Shop, key_id: UUID) -> Account:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         account_id = (await key(shop, key_id)).account_id
         return (await tx.execute(select(Account).where(Account.id == account_id))).scalar_one()
 
@@ -275,7 +275,7 @@ async def test_a_refused_key_is_over_and_anybody_may_have_it(
 
 
 async def document_of(shop: Shop, account_id: UUID) -> str:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         return (await tx.execute(select(Account.holder_document).where(Account.id == account_id))).scalar_one()
 
 
@@ -283,7 +283,7 @@ async def test_two_workers_at_once_register_once(shop: Shop, directory: Director
     key_id = await ask(shop, await shop.account(0))
     claimed = await claim(shop)
 
-    done = await asyncio.gather(*(registration.register(shop.house.bank, claimed) for _ in range(4)))
+    done = await asyncio.gather(*(registration.register(shop.assembly.bank, claimed) for _ in range(4)))
 
     assert done == [[]] * 4
     assert len(directory.registered) == 1
@@ -301,10 +301,10 @@ async def test_what_is_taken_away_while_it_is_registered_is_taken_out_afterwards
     async def take_away() -> None:
         directory.meanwhile = None
         if way == "delete":
-            await service.remove(shop.house.bank, caller(shop), key_id)
+            await service.remove(shop.assembly.bank, caller(shop), key_id)
         else:
-            async with shop.house.bank.db.transaction() as tx:
-                await crossing.close_account(tx, account_id, shop.house.bank.now())
+            async with shop.assembly.bank.db.transaction() as tx:
+                await crossing.close_account(tx, account_id, shop.assembly.bank.now())
 
     directory.meanwhile = take_away
     assert await work(shop) == []
@@ -327,7 +327,7 @@ async def test_what_was_deleted_before_it_was_asked_for_is_still_brought_to_its_
     key_id = await ask(shop, await shop.account(0))
     directory.after = ProviderUnavailable(NOTHING)
     await work(shop)
-    await service.remove(shop.house.bank, caller(shop), key_id)
+    await service.remove(shop.assembly.bank, caller(shop), key_id)
     assert await owed(shop, key_id) == [crossing.REGISTER]
     directory.after = None
 
@@ -340,7 +340,7 @@ async def test_what_was_deleted_before_it_was_asked_for_is_still_brought_to_its_
 
 async def test_a_deleted_key_that_the_directory_refuses_is_simply_gone(shop: Shop, directory: Directory) -> None:
     key_id = await ask(shop, await shop.account(0))
-    await service.remove(shop.house.bank, caller(shop), key_id)
+    await service.remove(shop.assembly.bank, caller(shop), key_id)
     directory.before = Conflict(NOTHING, reason="EntryLimitExceeded")
 
     assert await work(shop) == []
@@ -356,12 +356,12 @@ async def test_a_removal_is_repeated_under_one_id_and_meanwhile_the_key_is_nobod
     shop: Shop, directory: Directory
 ) -> None:
     account_id, other = await shop.account(0), await shop.account(0)
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         document = await document_of(shop, account_id)
         await tx.execute(update(Account).where(Account.id == other).values(holder_document=document))
     key_id = await ask(shop, account_id, KeyType.CNPJ, document)
     await work(shop)
-    await service.remove(shop.house.bank, caller(shop), key_id)
+    await service.remove(shop.assembly.bank, caller(shop), key_id)
     for directory.after in (ProviderUnavailable(NOTHING), None):
         if directory.after:
             assert len(await work(shop)) == 1
@@ -382,7 +382,7 @@ async def test_a_code_is_sent_while_somebody_may_type_it(shop: Shop, directory: 
     key_id = await ask(shop, account_id, KeyType.PHONE, "+5511912345678")
     directory.before = ProviderUnavailable(NOTHING)
     (waiting,) = await work(shop)
-    code = code_of(key_id, shop.house.bank.code_secret)
+    code = code_of(key_id, shop.assembly.bank.code_secret)
     assert code not in waiting.why
     directory.before = None
 
@@ -396,10 +396,10 @@ async def test_a_code_is_sent_while_somebody_may_type_it(shop: Shop, directory: 
 async def test_no_code_is_sent_that_nobody_may_type(shop: Shop, directory: Directory, over: str) -> None:
     key_id = await ask(shop, await shop.account(0), KeyType.EMAIL, f"{uuid4().hex}@b.c")
     if over == "deleted":
-        await service.remove(shop.house.bank, caller(shop), key_id)
+        await service.remove(shop.assembly.bank, caller(shop), key_id)
     else:
-        late = shop.house.bank.now() - timedelta(seconds=1)
-        async with shop.house.bank.db.transaction() as tx:
+        late = shop.assembly.bank.now() - timedelta(seconds=1)
+        async with shop.assembly.bank.db.transaction() as tx:
             await tx.execute(update(PixKeyRow).where(PixKeyRow.id == key_id).values(code_expires_at=late))
 
     assert await work(shop) == []
@@ -411,8 +411,8 @@ async def test_no_code_is_sent_that_nobody_may_type(shop: Shop, directory: Direc
 async def test_expired_registrations_make_room_and_are_swept(shop: Shop) -> None:
     account_id = await shop.account(0)
     old = await ask(shop, account_id, KeyType.EMAIL, f"{uuid4().hex}@b.c")
-    async with shop.house.bank.db.transaction() as tx:
-        await tx.execute(update(PixKeyRow).where(PixKeyRow.id == old).values(code_expires_at=shop.house.bank.now()))
+    async with shop.assembly.bank.db.transaction() as tx:
+        await tx.execute(update(PixKeyRow).where(PixKeyRow.id == old).values(code_expires_at=shop.assembly.bank.now()))
     await ask(shop, account_id)
     assert (await key(shop, old)).stage is KeyStage.INACTIVE
 
@@ -422,19 +422,19 @@ async def test_of_two_accounts_that_want_one_key_exactly_one_gets_it_fifty_times
 ) -> None:
     first, second = await shop.account(0), await shop.account(0)
     document = await document_of(shop, first)
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(update(Account).where(Account.id == second).values(holder_document=document))
 
     for _ in range(50):
         wanted = [Registration(each, KeyType.CNPJ, PixKey(KeyType.CNPJ, document)) for each in (first, second)]
         answers = await asyncio.gather(
-            *(service.register(shop.house.bank, caller(shop), each, None) for each in wanted), return_exceptions=True
+            *(service.register(shop.assembly.bank, caller(shop), each, None) for each in wanted), return_exceptions=True
         )
 
         assert sorted(type(each).__name__ for each in answers) == ["Answer", "Conflict"]
         (winner,) = await holders_of(shop, document)
         assert await work(shop) == []
-        await service.remove(shop.house.bank, caller(shop), winner)
+        await service.remove(shop.assembly.bank, caller(shop), winner)
         assert await work(shop) == []
         assert await holders_of(shop, document) == []
 
@@ -442,7 +442,7 @@ async def test_of_two_accounts_that_want_one_key_exactly_one_gets_it_fifty_times
 
 
 async def holders_of(shop: Shop, value: str) -> list[UUID]:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         return list((await tx.execute(select(KeyHolder.key_id).where(KeyHolder.key_value == value))).scalars())
 
 
@@ -464,9 +464,9 @@ async def test_a_slow_directory_keeps_no_payment_waiting_that_was_claimed_with_i
 
     monkeypatch.setattr(worker, "HANDLERS", {**worker.HANDLERS, SETTLE: settle})
     directory.meanwhile = wait_for_the_payment
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(text("UPDATE outbox SET due_at = clock_timestamp()"))
 
-    assert await Worker(shop.house.bank, "").tick(1) == 2
+    assert await Worker(shop.assembly.bank, "").tick(1) == 2
 
     assert (await key(shop, key_id)).stage is KeyStage.ACTIVE

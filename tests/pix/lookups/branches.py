@@ -33,16 +33,16 @@ from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
 from lastro.values.time_ordered_id import new_id
-from lastro.wiring import House
+from lastro.wiring import Assembly
 
 NOBODYS = PixKey(KeyType.EMAIL, "ninguem@empresa.example")
 ITAU = "60701190"
 
 
-async def written_tokens(house: House | World, holder: str) -> float | None:
+async def written_tokens(assembly: Assembly | World, holder: str) -> float | None:
     """What is left to a payer; None when nothing was ever charged."""
-    await house.bank.metering.drain()
-    async with house.bank.db.transaction() as tx:
+    await assembly.bank.metering.drain()
+    async with assembly.bank.db.transaction() as tx:
         query = text("SELECT millitokens FROM lookup_budgets WHERE level = 'PAYER' AND holder = :holder")
         found = (await tx.execute(query, {"holder": holder})).scalar_one_or_none()
     return None if found is None else float(found) / 1000
@@ -77,16 +77,18 @@ def somebody(document: str = "39053344705") -> KeyOwner:
 class Branch:
     """A tenant with a provider and accounts, on the bank whose network is nowhere."""
 
-    house: House
+    assembly: Assembly
     tenant_id: UUID
     provider: ProviderFacts
     caller: Caller
 
     @classmethod
-    async def open(cls, house: House, *, hides: bool = False, ispb: str = "00000000", strict: bool = False) -> "Branch":
-        tenant_id = await tenants.create_tenant(house.bank, "branch", a_cnpj())
+    async def open(
+        cls, assembly: Assembly, *, hides: bool = False, ispb: str = "00000000", strict: bool = False
+    ) -> "Branch":
+        tenant_id = await tenants.create_tenant(assembly.bank, "branch", a_cnpj())
         provider_id = await tenants.add_provider(
-            house.bank,
+            assembly.bank,
             tenant_id=tenant_id,
             name="bank",
             code="001",
@@ -95,18 +97,18 @@ class Branch:
             strict_documents=strict,
             hides_accounts=hides,
         )
-        facts = await house.bank.providers.get(provider_id)
-        return cls(house, tenant_id, facts, Caller(tenant_id, "token", frozenset()))
+        facts = await assembly.bank.providers.get(provider_id)
+        return cls(assembly, tenant_id, facts, Caller(tenant_id, "token", frozenset()))
 
     def asking(self, directory: Directory) -> Bank:
         """The bank, where this directory stands behind every provider."""
-        bank = self.house.bank
+        bank = self.assembly.bank
         return replace(bank, providers=ProviderDirectory(bank.db, {NETWORK: reached(directory)}, bank.key_ring))
 
     async def account(self, document: str | None = None, centavos: int = 0) -> UUID:
-        account_id, now = uuid4(), self.house.bank.now()
+        account_id, now = uuid4(), self.assembly.bank.now()
         holder = TaxId.parse(document or a_cnpj())
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             application = Application(self.provider.id, "Loja Nossa", holder, AccountType.CHECKING, None)
             await accounts.add(tx, account_id, self.tenant_id, application, now=now)
             number = f"{account_id.int % 10**12}-0"
@@ -118,9 +120,9 @@ class Branch:
 
     async def key(self, account_id: UUID) -> PixKey:
         """An active key of this account."""
-        now = self.house.bank.now()
+        now = self.assembly.bank.now()
         key, key_id = PixKey(KeyType.EMAIL, f"{uuid4().hex}@loja.example"), new_id(now)
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             tx.add(
                 PixKeyRow(
                     account_id=account_id,
@@ -144,12 +146,12 @@ class Branch:
     async def ask(self, directory: Directory, payer: str, key: PixKey = NOBODYS, ispb: str = "00000000") -> Found:
         """A lookup, as it is asked once the payer is known."""
         return await service.ask(
-            self.house.bank,
+            self.assembly.bank,
             replace(self.provider, speaks=directory, ispb=ispb, house=ispb),  # type: ignore[arg-type]
             key,
             payer_tax_id=TaxId.parse(payer),
             tenant_id=self.tenant_id,
-            end_to_end_id=EndToEndId.new(ispb, self.house.bank.now()),
+            end_to_end_id=EndToEndId.new(ispb, self.assembly.bank.now()),
         )
 
     async def pay(

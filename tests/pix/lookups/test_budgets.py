@@ -28,7 +28,7 @@ from lastro.pix.lookups.metering import Question, after, reward
 from lastro.settings import Settings
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
-from lastro.wiring import House, build
+from lastro.wiring import Assembly, build
 
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
 PARTICIPANT = PARTICIPANTS["B"]
@@ -48,14 +48,14 @@ def buckets_of(asker: Asker, **levels: int) -> dict[Address, Bucket]:
     }
 
 
-async def enter(house: House, *entries: Entry, participant: Size = PARTICIPANT) -> list[RateLimited | None]:
-    async with house.bank.db.transaction() as tx:
+async def enter(assembly: Assembly, *entries: Entry, participant: Size = PARTICIPANT) -> list[RateLimited | None]:
+    async with assembly.bank.db.transaction() as tx:
         return await apply(tx, entries, participant=participant)
 
 
-async def tokens(house: House, asker: Asker) -> list[float | None]:
+async def tokens(assembly: Assembly, asker: Asker) -> list[float | None]:
     """Of the payer, the tenant and the participant, as they were written; None: no row."""
-    async with house.bank.db.transaction() as tx:
+    async with assembly.bank.db.transaction() as tx:
         rows = await tx.execute(
             text("SELECT level, millitokens FROM lookup_budgets WHERE holder = ANY(:holders)"),
             {"holders": [holder for _, holder in asker.addresses]},
@@ -64,9 +64,9 @@ async def tokens(house: House, asker: Asker) -> list[float | None]:
     return [found.get(level.value) for level, _ in asker.addresses]
 
 
-async def let_pass(house: House, asker: Asker, seconds: float) -> None:
+async def let_pass(assembly: Assembly, asker: Asker, seconds: float) -> None:
     """Move the moment of the last refill into the past."""
-    async with house.bank.db.transaction() as tx:
+    async with assembly.bank.db.transaction() as tx:
         await tx.execute(
             text(
                 "UPDATE lookup_budgets SET refilled_at = refilled_at - make_interval(secs => :seconds)"
@@ -185,7 +185,7 @@ def test_a_payment_gives_back_what_a_lookup_costs_whoever_pays() -> None:
     assert [reward(person).tokens, reward(company).tokens] == [-1, -1]
 
 
-async def test_levels_last_and_fill_by_the_databases_clock(quiet: House) -> None:
+async def test_levels_last_and_fill_by_the_databases_clock(quiet: Assembly) -> None:
     asker = an_asker()
 
     assert await enter(quiet, Entry(asker, 20, LOOKUP)) == [None]
@@ -198,7 +198,7 @@ async def test_levels_last_and_fill_by_the_databases_clock(quiet: House) -> None
     assert (tenant, participant) == (3_999, 39_999)
 
 
-async def test_a_refusal_writes_nothing(quiet: House) -> None:
+async def test_a_refusal_writes_nothing(quiet: Assembly) -> None:
     asker = an_asker()
 
     assert await enter(quiet, Entry(asker, 4_000, LOOKUP)) != [None]
@@ -206,7 +206,7 @@ async def test_a_refusal_writes_nothing(quiet: House) -> None:
     assert await tokens(quiet, asker) == [None, None, None]
 
 
-async def test_a_batch_is_carried_out_in_its_order(quiet: House) -> None:
+async def test_a_batch_is_carried_out_in_its_order(quiet: Assembly) -> None:
     asker = an_asker()
 
     verdicts = await enter(quiet, *[Entry(asker, 20, LOOKUP)] * 3, Entry(asker, -20), Entry(asker, 20, LOOKUP))
@@ -215,7 +215,7 @@ async def test_a_batch_is_carried_out_in_its_order(quiet: House) -> None:
     assert await tokens(quiet, asker) == [40, 3_960, 39_960]
 
 
-async def test_a_smaller_category_takes_effect_at_once(quiet: House) -> None:
+async def test_a_smaller_category_takes_effect_at_once(quiet: Assembly) -> None:
     asker = an_asker()
     await enter(quiet, Entry(asker, 20, LOOKUP))
 
@@ -225,14 +225,14 @@ async def test_a_smaller_category_takes_effect_at_once(quiet: House) -> None:
 
 
 @pytest.fixture
-async def two_processes(quiet: House, settings_of_quiet: Settings) -> AsyncIterator[tuple[House, House]]:
+async def two_processes(quiet: Assembly, settings_of_quiet: Settings) -> AsyncIterator[tuple[Assembly, Assembly]]:
     other = build(settings_of_quiet)
     await other.open()
     yield quiet, other
     await other.close()
 
 
-async def test_who_comes_second_sees_what_the_first_left(quiet: House) -> None:
+async def test_who_comes_second_sees_what_the_first_left(quiet: Assembly) -> None:
     asker = an_asker()
     await enter(quiet, Entry(asker, 20, LOOKUP))
 
@@ -249,7 +249,7 @@ async def test_who_comes_second_sees_what_the_first_left(quiet: House) -> None:
 
 @pytest.mark.parametrize("written_before", [False, True])
 async def test_of_many_questions_at_the_edge_exactly_as_many_pass_as_there_are_tokens(
-    two_processes: tuple[House, House], *, written_before: bool
+    two_processes: tuple[Assembly, Assembly], *, written_before: bool
 ) -> None:
     asker = an_asker(a_cnpj())
     if written_before:
@@ -264,7 +264,7 @@ async def test_of_many_questions_at_the_edge_exactly_as_many_pass_as_there_are_t
     assert (await tokens(two_processes[0], asker))[0] == pytest.approx(160, abs=1)
 
 
-async def test_no_bucket_leaves_its_bounds_whatever_comes_at_once(two_processes: tuple[House, House]) -> None:
+async def test_no_bucket_leaves_its_bounds_whatever_comes_at_once(two_processes: tuple[Assembly, Assembly]) -> None:
     asker = an_asker()
     key = PixKey(KeyType.EVP, str(uuid4()))
     orders = [
@@ -294,13 +294,13 @@ async def test_no_bucket_leaves_its_bounds_whatever_comes_at_once(two_processes:
     assert all(0 <= each <= 80 for each in written)
 
 
-async def test_what_nobody_waits_for_is_done_when_the_bank_closes(settings_of_quiet: Settings, quiet: House) -> None:
+async def test_what_nobody_waits_for_is_done_when_the_bank_closes(settings_of_quiet: Settings, quiet: Assembly) -> None:
     asker = an_asker()
     await enter(quiet, Entry(asker, 20, LOOKUP))
-    house = build(settings_of_quiet)
-    await house.open()
+    assembly = build(settings_of_quiet)
+    await assembly.open()
 
-    house.bank.metering.leave(after(asker, 1))
-    await house.close()
+    assembly.bank.metering.leave(after(asker, 1))
+    await assembly.close()
 
     assert (await tokens(quiet, asker))[0] == pytest.approx(79, abs=0.2)

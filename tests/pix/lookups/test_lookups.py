@@ -21,7 +21,7 @@ from lastro.values.bank_account import AccountType
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.lookups.branches import ITAU, NOBODYS, Branch, Directory, somebody, written_tokens
 
 # Through the front door
@@ -37,8 +37,8 @@ async def ask(tenant: Tenant, kind: str = "CPF", value: str = JOAO, **more: str 
     return await tenant.post("/pix/keys/lookup", "pix-key-lookup", {"keyType": kind, "keyValue": value, **more})
 
 
-async def payers_tokens(house: House | World, holder: str) -> float:
-    found = await written_tokens(house, holder)
+async def payers_tokens(assembly: Assembly | World, holder: str) -> float:
+    found = await written_tokens(assembly, holder)
     assert found is not None, "nothing was charged"
     return found
 
@@ -192,7 +192,7 @@ async def test_a_tenant_without_a_provider_is_told_so(world: World) -> None:
 
 
 @pytest.fixture
-async def branch(quiet: House) -> Branch:
+async def branch(quiet: Assembly) -> Branch:
     return await Branch.open(quiet)
 
 
@@ -221,13 +221,13 @@ async def test_a_question_costs_what_the_directory_charges(
     else:
         assert await branch.ask(directory, payer) == Found(answer, None)
 
-    assert await payers_tokens(branch.house, payer) == pytest.approx(80 - price, abs=0.05)
+    assert await payers_tokens(branch.assembly, payer) == pytest.approx(80 - price, abs=0.05)
     assert directory.payers == [payer]
 
 
 async def test_a_directory_that_is_away_is_said_to_be_away(branch: Branch) -> None:
     with pytest.raises(ProviderUnavailable):
-        await service.lookup(branch.house.bank, branch.caller, Wanted(NOBODYS, await branch.account()))
+        await service.lookup(branch.assembly.bank, branch.caller, Wanted(NOBODYS, await branch.account()))
 
 
 async def test_the_directory_hears_no_more_lookups_than_were_paid_for(branch: Branch) -> None:
@@ -249,18 +249,18 @@ async def test_whoever_waits_no_longer_pays_nothing(branch: Branch) -> None:
             await branch.ask(directory, payer)
 
     assert directory.asked == 2
-    assert await payers_tokens(branch.house, payer) == pytest.approx(79, abs=0.1)
+    assert await payers_tokens(branch.assembly, payer) == pytest.approx(79, abs=0.1)
 
 
 async def test_an_answer_is_remembered_from_the_moment_of_its_id(branch: Branch) -> None:
     """A payment goes out under that id for fifteen minutes of the id's own time, however slow the directory was."""
     account_id, directory = await branch.account(), Directory(somebody())
     directory.takes = 0.3
-    before = branch.house.bank.now()
+    before = branch.assembly.bank.now()
 
     answer = await service.lookup(branch.asking(directory), branch.caller, Wanted(NOBODYS, account_id))
 
-    async with branch.house.bank.db.transaction() as tx:
+    async with branch.assembly.bank.db.transaction() as tx:
         query = select(PixLookup.created_at).where(PixLookup.e2e_id == answer.end_to_end_id)
         assert (await tx.execute(query)).scalar_one() - before < timedelta(seconds=0.25)
 
@@ -274,8 +274,8 @@ async def test_a_key_of_our_own_customer_costs_a_lookup_as_much_as_any_other(bra
 
     assert (found.owner.key, found.owner.party.name, found.payee_account_id) == (key, "Loja Nossa", account_id)
     assert directory.asked == 0
-    assert await payers_tokens(branch.house, payer) == pytest.approx(79, abs=0.05)
-    while await payers_tokens(branch.house, payer) >= 44:
+    assert await payers_tokens(branch.assembly, payer) == pytest.approx(79, abs=0.05)
+    while await payers_tokens(branch.assembly, payer) >= 44:
         await branch.ask(directory, payer, key)
     with pytest.raises(RateLimited):
         await branch.ask(directory, payer, key)
@@ -294,13 +294,13 @@ async def test_our_own_customer_is_masked_like_a_stranger(branch: Branch) -> Non
     document = a_cnpj()
     key = await branch.key(await branch.account(document))
 
-    shown = resources.document(await service.lookup(branch.house.bank, branch.caller, Wanted(key, None)))
+    shown = resources.document(await service.lookup(branch.assembly.bank, branch.caller, Wanted(key, None)))
 
     assert shown.data.attributes.owner.document == f"**{document[2:8]}******"
     assert shown.data.attributes.e2e_id is None
 
 
-async def test_a_provider_that_hides_accounts_shows_a_company_whole_and_no_account(quiet: House) -> None:
+async def test_a_provider_that_hides_accounts_shows_a_company_whole_and_no_account(quiet: Assembly) -> None:
     branch, document = await Branch.open(quiet, hides=True), a_cnpj()
     key = await branch.key(await branch.account(document))
     person = await branch.key(await branch.account("39053344705"))
@@ -327,7 +327,7 @@ def test_a_bank_that_is_not_on_the_list_has_no_name() -> None:
 async def test_the_tenants_oldest_provider_asks_when_no_account_does(branch: Branch) -> None:
     for ispb in (ITAU, "18236120"):
         await tenants.add_provider(
-            branch.house.bank,
+            branch.assembly.bank,
             tenant_id=branch.tenant_id,
             name="younger",
             code=None,
@@ -337,13 +337,13 @@ async def test_the_tenants_oldest_provider_asks_when_no_account_does(branch: Bra
         )
     key = await branch.key(await branch.account())
 
-    found = await service.lookup(branch.house.bank, branch.caller, Wanted(key, None))
+    found = await service.lookup(branch.assembly.bank, branch.caller, Wanted(key, None))
 
     assert found.owner.key == key  # the younger ones would have asked a directory that is nowhere
 
 
 async def test_what_an_account_was_told_is_remembered_for_fifteen_minutes(branch: Branch) -> None:
-    bank = branch.house.bank
+    bank = branch.assembly.bank
     account_id, payee = await branch.account(), await branch.account()
     key = await branch.key(payee)
 
@@ -366,7 +366,7 @@ async def test_what_an_account_was_told_is_remembered_for_fifteen_minutes(branch
 
 
 async def test_an_expired_answer_goes_when_the_account_asks_again(branch: Branch) -> None:
-    bank = branch.house.bank
+    bank = branch.assembly.bank
     account_id = await branch.account()
     key = await branch.key(await branch.account())
     recent = await service.lookup(bank, branch.caller, Wanted(key, account_id))
@@ -388,8 +388,8 @@ async def test_a_question_without_an_account_leaves_nothing(branch: Branch) -> N
     payee = await branch.account()
     key = await branch.key(payee)
 
-    await service.lookup(branch.house.bank, branch.caller, Wanted(key, None))
+    await service.lookup(branch.assembly.bank, branch.caller, Wanted(key, None))
 
-    async with branch.house.bank.db.transaction() as tx:
+    async with branch.assembly.bank.db.transaction() as tx:
         kept = (await tx.execute(select(PixLookup).where(PixLookup.key_value == key.value))).scalars().all()
     assert kept == []

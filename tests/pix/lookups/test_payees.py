@@ -29,7 +29,7 @@ from lastro.providers.protocol import KeyOwner
 from lastro.values import brcode
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.text import Text
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.lookups.branches import ITAU, NOBODYS, Branch, Directory, somebody, written_tokens
 
 _SENTENCE = Text("não", "no")
@@ -38,7 +38,7 @@ CODE = brcode.write(brcode.StaticCode(NOBODYS, None, "Maria", "Brasilia", None, 
 
 
 @pytest.fixture
-async def branch(quiet: House) -> Branch:
+async def branch(quiet: Assembly) -> Branch:
     return await Branch.open(quiet)
 
 
@@ -48,10 +48,10 @@ def payer() -> str:
     return a_cpf()
 
 
-async def leave(house: House, payer: str, tokens: float) -> None:
+async def leave(assembly: Assembly, payer: str, tokens: float) -> None:
     """Let this payer have so many tokens from now on."""
-    await house.bank.metering.drain()
-    async with house.bank.db.transaction() as tx:
+    await assembly.bank.metering.drain()
+    async with assembly.bank.db.transaction() as tx:
         await tx.execute(
             text(
                 "INSERT INTO lookup_budgets VALUES ('PAYER', :payer, :tokens, clock_timestamp()) ON CONFLICT"
@@ -92,8 +92,8 @@ async def test_a_question_without_a_payee_costs_what_the_directory_charges(
     told = Unprocessable if answer is MISSING else type(answer)
     assert (type(raised.value), raised.value.retry_after) == (told, answer.retry_after)
     assert directory.payers == [payer]
-    assert await written_tokens(branch.house, payer) == about(left)
-    await leave(branch.house, payer, 1)
+    assert await written_tokens(branch.assembly, payer) == about(left)
+    await leave(branch.assembly, payer, 1)
     assert (await branch.pay(Directory(somebody()), account_id, recipient)).status == 201, "a token is still reserved"
 
 
@@ -107,20 +107,20 @@ async def test_a_question_that_ends_in_a_payment_writes_nothing(
         assert (await branch.pay(directory, account_id, recipient)).status == 201
 
     assert directory.asked == 2
-    assert await written_tokens(branch.house, payer) is None
-    await leave(branch.house, payer, 1)
+    assert await written_tokens(branch.assembly, payer) is None
+    await leave(branch.assembly, payer, 1)
     for _ in range(3):
         assert (await branch.pay(directory, account_id, recipient)).status == 201
 
 
 async def test_under_one_ispb_two_houses_pay_each_other_through_the_network(branch: Branch, payer: str) -> None:
-    account_id, other = await branch.account(payer, centavos=100), await Branch.open(branch.house)
+    account_id, other = await branch.account(payer, centavos=100), await Branch.open(branch.assembly)
     key = await other.key(await other.account())
     directory = Directory(replace(somebody(), key=key))
     assert (await branch.pay(directory, account_id, key)).status == 201
     assert directory.asked == 0, "one house: nobody is asked"
 
-    async with branch.house.bank.db.transaction() as tx:
+    async with branch.assembly.bank.db.transaction() as tx:
         await tx.execute(text("UPDATE providers SET house = 'apart' WHERE id = :id"), {"id": other.provider.id})
 
     assert (await branch.pay(directory, account_id, key)).status == 201
@@ -135,11 +135,11 @@ async def test_a_payment_that_is_refused_has_asked_all_the_same(branch: Branch, 
     with pytest.raises(InsufficientBalance):
         await branch.pay(Directory(somebody()), account_id)
 
-    assert await written_tokens(branch.house, payer) == about(79)
-    await leave(branch.house, payer, 1)
+    assert await written_tokens(branch.assembly, payer) == about(79)
+    await leave(branch.assembly, payer, 1)
     with pytest.raises(InsufficientBalance):
         await branch.pay(Directory(somebody()), account_id)
-    await branch.house.bank.metering.drain()
+    await branch.assembly.bank.metering.drain()
     with pytest.raises(RateLimited):
         await branch.pay(Directory(somebody()), account_id)
 
@@ -157,12 +157,12 @@ async def test_a_twin_that_is_told_the_others_answer_has_asked_all_the_same(bran
 
     assert directory.asked == 2
     assert sorted(each.replayed for each in answers) == [False, True]
-    assert await written_tokens(branch.house, payer) == about(79)
+    assert await written_tokens(branch.assembly, payer) == about(79)
 
 
 async def test_whoever_waits_no_longer_for_the_directory_pays_nothing(branch: Branch, payer: str) -> None:
     account_id, directory = await branch.account(payer, centavos=100), Directory(somebody(), hangs=True)
-    await leave(branch.house, payer, 1)
+    await leave(branch.assembly, payer, 1)
 
     for turn in range(2):
         with pytest.raises(TimeoutError):
@@ -171,14 +171,14 @@ async def test_whoever_waits_no_longer_for_the_directory_pays_nothing(branch: Br
         assert directory.asked == turn + 1
 
     assert (await branch.pay(Directory(somebody()), account_id)).status == 201
-    assert await written_tokens(branch.house, payer) == about(1)
+    assert await written_tokens(branch.assembly, payer) == about(1)
 
 
 async def test_whoever_leaves_while_the_buckets_are_read_reserves_nothing(
     branch: Branch, payer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account_id, bank = await branch.account(payer, centavos=100), branch.house.bank
-    await leave(branch.house, payer, 1)
+    account_id, bank = await branch.account(payer, centavos=100), branch.assembly.bank
+    await leave(branch.assembly, payer, 1)
     read = bank.db.call
 
     async def slowly(*arguments: Any) -> Any:
@@ -199,30 +199,30 @@ async def test_whoever_leaves_when_the_payee_is_found_has_asked(
     branch: Branch, payer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account_id, directory = await branch.account(payer, centavos=100), Directory(somebody())
-    await leave(branch.house, payer, 2)
+    await leave(branch.assembly, payer, 2)
 
     async def never(_order: object) -> None:
         await asyncio.sleep(60)
 
     with monkeypatch.context() as slow:
-        slow.setattr(branch.house.bank.sending, "submit", never)
+        slow.setattr(branch.assembly.bank.sending, "submit", never)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
                 await branch.pay(directory, account_id)
 
     assert directory.asked == 1
-    assert await written_tokens(branch.house, payer) == about(1)
+    assert await written_tokens(branch.assembly, payer) == about(1)
     assert (await branch.pay(directory, account_id)).status == 201
 
 
 async def test_as_many_payments_at_once_may_ask_as_there_are_tokens(branch: Branch, payer: str) -> None:
     account_id, directory = await branch.account(payer, centavos=100), Directory(somebody(), takes=0.5)
-    await leave(branch.house, payer, 10)
+    await leave(branch.assembly, payer, 10)
 
     became = await many(50, lambda: branch.pay(directory, account_id))
 
     assert (became.count(Answer), became.count(RateLimited), directory.asked) == (10, 40, 10)
-    assert await written_tokens(branch.house, payer) == about(10)
+    assert await written_tokens(branch.assembly, payer) == about(10)
     assert (await many(10, lambda: branch.pay(directory, account_id))).count(Answer) == 10
 
 
@@ -238,7 +238,7 @@ async def test_a_scan_by_payments_ends_after_as_many_misses_as_are_paid_for(bran
 
     assert passed == directory.asked == 4
     assert refused.value.retry_after == pytest.approx(38, abs=2)  # one token at 1.6 a minute
-    left = await written_tokens(branch.house, payer)
+    left = await written_tokens(branch.assembly, payer)
     assert left is not None
     assert 0 <= left < 0.1
 
@@ -248,46 +248,46 @@ async def test_a_scan_by_many_payments_at_once_never_passes_the_tokens(
     branch: Branch, payer: str, takes: float
 ) -> None:
     account_id, directory = await branch.account(payer, centavos=100), Directory(MISSING, takes=takes)
-    await leave(branch.house, payer, 30)
+    await leave(branch.assembly, payer, 30)
 
     for _ in range(4):
         became = await many(50, lambda: branch.pay(directory, account_id))
         assert became.count(Unprocessable) + became.count(RateLimited) == 50
 
     assert directory.asked <= 30 + 1
-    assert await written_tokens(branch.house, payer) == about(0)
+    assert await written_tokens(branch.assembly, payer) == about(0)
 
 
 async def test_a_lookup_leaves_what_payments_under_way_may_need(branch: Branch, payer: str) -> None:
     account_id, directory = await branch.account(payer, centavos=100), Directory(somebody(), hangs=True)
     key = await branch.key(await branch.account())
-    await leave(branch.house, payer, 44.3)  # 24 are the reserve, and a lookup needs 20
+    await leave(branch.assembly, payer, 44.3)  # 24 are the reserve, and a lookup needs 20
     paying = asyncio.create_task(branch.pay(directory, account_id))
     while not directory.asked:
         await asyncio.sleep(0.01)
 
     with pytest.raises(RateLimited):
-        await lookup(branch.house.bank, branch.caller, Wanted(key, account_id))
+        await lookup(branch.assembly.bank, branch.caller, Wanted(key, account_id))
     paying.cancel()
     await asyncio.wait([paying])
-    assert (await lookup(branch.house.bank, branch.caller, Wanted(key, account_id))).owner.key == key
+    assert (await lookup(branch.assembly.bank, branch.caller, Wanted(key, account_id))).owner.key == key
 
 
 async def test_a_payment_to_our_own_customer_is_no_question_to_the_directory(branch: Branch, payer: str) -> None:
     account_id, directory = await branch.account(payer, centavos=100), Directory(MISSING)
     key = await branch.key(await branch.account())
-    await leave(branch.house, payer, 0)
+    await leave(branch.assembly, payer, 0)
 
     assert (await branch.pay(directory, account_id, key)).status == 201
 
     assert directory.asked == 0
-    assert await written_tokens(branch.house, payer) == about(0)
+    assert await written_tokens(branch.assembly, payer) == about(0)
 
 
 async def test_a_key_that_is_not_active_yet_is_asked_for_like_a_strangers(branch: Branch, payer: str) -> None:
     account_id, directory = await branch.account(payer, centavos=100), Directory(somebody())
     key = await branch.key(await branch.account())
-    async with branch.house.bank.db.transaction() as tx:
+    async with branch.assembly.bank.db.transaction() as tx:
         state = "SET stage = 'REGISTERING', activated_at = NULL"
         await tx.execute(text(f"UPDATE pix_keys {state} WHERE key_value = :key"), {"key": key.value})
 
@@ -296,7 +296,7 @@ async def test_a_key_that_is_not_active_yet_is_asked_for_like_a_strangers(branch
     assert directory.asked == 1
 
 
-async def test_at_another_participant_our_customer_is_a_stranger(branch: Branch, payer: str, quiet: House) -> None:
+async def test_at_another_participant_our_customer_is_a_stranger(branch: Branch, payer: str, quiet: Assembly) -> None:
     neighbour, directory = await Branch.open(quiet, ispb=ITAU), Directory(somebody())
     key = await branch.key(await branch.account())
 
@@ -306,7 +306,7 @@ async def test_at_another_participant_our_customer_is_a_stranger(branch: Branch,
 
 
 async def test_a_key_that_arithmetic_refutes_costs_nothing_even_those_who_have_nothing(
-    payer: str, quiet: House
+    payer: str, quiet: Assembly
 ) -> None:
     strict, directory = await Branch.open(quiet, strict=True), Directory(MISSING)
     account_id = await strict.account(payer, centavos=100)
@@ -322,20 +322,20 @@ async def test_a_key_that_arithmetic_refutes_costs_nothing_even_those_who_have_n
 async def test_a_payment_after_a_lookup_asks_nobody_and_gives_its_price_back(branch: Branch, payer: str) -> None:
     account_id, payee, directory = await branch.account(payer, centavos=100), await branch.account(), Directory(MISSING)
     key = await branch.key(payee)
-    told = await lookup(branch.house.bank, branch.caller, Wanted(key, account_id))
-    assert await written_tokens(branch.house, payer) == about(79)
-    await leave(branch.house, payer, 0)
+    told = await lookup(branch.assembly.bank, branch.caller, Wanted(key, account_id))
+    assert await written_tokens(branch.assembly, payer) == about(79)
+    await leave(branch.assembly, payer, 0)
 
     assert (await branch.pay(directory, account_id, key, lookup=told.end_to_end_id)).status == 201
 
     assert directory.asked == 0
-    assert await written_tokens(branch.house, payer) == about(1)
+    assert await written_tokens(branch.assembly, payer) == about(1)
 
 
 async def test_a_stranger_neither_spends_nor_reserves_for_anothers_account(branch: Branch, payer: str) -> None:
-    stranger, directory = await Branch.open(branch.house), Directory(somebody(), takes=0.05)
+    stranger, directory = await Branch.open(branch.assembly), Directory(somebody(), takes=0.05)
     account_id: UUID = await branch.account(payer, centavos=1_000)
-    await leave(branch.house, payer, 1)
+    await leave(branch.assembly, payer, 1)
 
     async def both() -> list[type]:
         theirs = [stranger.pay(directory, account_id) for _ in range(20)]
@@ -348,9 +348,9 @@ async def test_a_stranger_neither_spends_nor_reserves_for_anothers_account(branc
 
 async def test_a_blocked_account_asks_nothing(branch: Branch, payer: str) -> None:
     account_id, directory = await branch.account(payer, centavos=100), Directory(somebody())
-    async with branch.house.bank.db.transaction() as tx:
+    async with branch.assembly.bank.db.transaction() as tx:
         await tx.execute(text("UPDATE accounts SET status = 'BLOCKED' WHERE id = :id"), {"id": account_id})
-    await leave(branch.house, payer, 0)
+    await leave(branch.assembly, payer, 0)
     refusals = metrics.LOOKUPS_REFUSED.labels(BudgetLevel.PAYER, Purpose.PAYMENT)
     before = refusals._value.get()
 
@@ -376,7 +376,7 @@ async def test_what_became_of_a_question_is_counted(
 
 async def test_payees_of_ours_and_refusals_are_counted(branch: Branch, payer: str) -> None:
     account_id, key = await branch.account(payer, centavos=100), await branch.key(await branch.account())
-    await leave(branch.house, payer, 0)
+    await leave(branch.assembly, payer, 0)
     ours, refused = (metrics.LOOKUPS.labels(Purpose.PAYMENT, outcome) for outcome in ("ours", "refused"))
     before = ours._value.get(), refused._value.get()
 

@@ -30,23 +30,23 @@ from lastro.values.bank_account import AccountType
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.payments.orders import ready
 
 
 class Shop:
     """A tenant with accounts, on the quiet bank."""
 
-    def __init__(self, house: House, tenant_id: UUID, provider_id: UUID) -> None:
-        self.house = house
+    def __init__(self, assembly: Assembly, tenant_id: UUID, provider_id: UUID) -> None:
+        self.assembly = assembly
         self.tenant_id = tenant_id
         self.provider_id = provider_id
 
     @classmethod
-    async def open(cls, house: House) -> "Shop":
-        tenant_id = await tenants.create_tenant(house.bank, "shop", "11222333000181")
+    async def open(cls, assembly: Assembly) -> "Shop":
+        tenant_id = await tenants.create_tenant(assembly.bank, "shop", "11222333000181")
         provider_id = await tenants.add_provider(
-            house.bank,
+            assembly.bank,
             tenant_id=tenant_id,
             name="bank",
             code="001",
@@ -54,13 +54,13 @@ class Shop:
             account_types=list(AccountType),
             strict_documents=True,
         )
-        return cls(house, tenant_id, provider_id)
+        return cls(assembly, tenant_id, provider_id)
 
     async def account(self, centavos: int) -> UUID:
         account_id = uuid4()
-        now = self.house.bank.now()
+        now = self.assembly.bank.now()
         application = Application(self.provider_id, "Loja", TaxId.parse(a_cnpj()), AccountType.CHECKING, None)
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             await accounts.add(tx, account_id, self.tenant_id, application, now=now)
             await tx.execute(
                 update(Account)
@@ -78,26 +78,26 @@ class Shop:
         return ready(account_id, self.tenant_id, centavos, self.provider_id, attempt, caps=caps)
 
     async def accept(self, *orders: ReadyOrder, again: bool = False) -> list[Verdict]:
-        return await acceptance.accept(self.house.bank.db, orders, again=again)
+        return await acceptance.accept(self.assembly.bank.db, orders, again=again)
 
     async def available(self, account_id: UUID) -> int:
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             return (await book.holdings(tx, [account_id]))[account_id].available.centavos
 
     async def spent(self, spender: str) -> dict[date, int]:
         """What is counted of a spender, by day."""
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             query = text("SELECT day, centavos FROM token_spending WHERE spender = :spender")
             return {row.day: row.centavos for row in await tx.execute(query, {"spender": spender})}
 
     async def count(self, table: str, account_id: UUID) -> int:
-        async with self.house.bank.db.transaction() as tx:
+        async with self.assembly.bank.db.transaction() as tx:
             query = text(f"SELECT count(*) FROM {table} WHERE account_id = :id")
             return int((await tx.execute(query, {"id": account_id})).scalar_one())
 
 
 @pytest.fixture
-async def shop(quiet: House) -> Shop:
+async def shop(quiet: Assembly) -> Shop:
     return await Shop.open(quiet)
 
 
@@ -129,7 +129,7 @@ async def test_the_answer_is_what_reading_the_payment_says(shop: Shop, descripti
 
         (verdict,) = await shop.accept(replace(order, order=wish))
 
-        async with shop.house.bank.db.reading() as tx:
+        async with shop.assembly.bank.db.reading() as tx:
             payment = (await tx.execute(select(PixPayment).where(PixPayment.id == order.id))).scalar_one()
         assert isinstance(verdict, Answer)
         assert verdict.body == resources.document(payment).model_dump_json(by_alias=True).encode()
@@ -171,8 +171,8 @@ async def test_an_absent_account_and_another_tenants_are_refused_alike(shop: Sho
 @pytest.mark.parametrize("status", sorted(set(AccountStatus) - {AccountStatus.ACTIVE}))
 async def test_only_an_active_account_pays(shop: Shop, status: AccountStatus) -> None:
     account_id = await shop.account(100)
-    async with shop.house.bank.db.transaction() as tx:
-        closed_at = shop.house.bank.now() if status is AccountStatus.CLOSED else None
+    async with shop.assembly.bank.db.transaction() as tx:
+        closed_at = shop.assembly.bank.now() if status is AccountStatus.CLOSED else None
         number = None if status is AccountStatus.PENDING else Account.account_number
         await tx.execute(
             update(Account)
@@ -221,13 +221,13 @@ async def test_a_key_that_another_process_records_first_is_found_when_looked_for
     account_id, other = await shop.account(100), await shop.account(100)
     twin = shop.order(account_id, 30, key="race")
     late = Attempt(shop.tenant_id, "POST /pix/payments", "race", fingerprint("", [str(account_id), 30]))
-    async with shop.house.bank.db.transaction() as slow:
+    async with shop.assembly.bank.db.transaction() as slow:
         await slow.execute(text("SELECT 1"))
         stale = await idempotency.find(slow, [late])
         assert not stale
         (answer,) = await shop.accept(twin)
         with pytest.raises(Overtaken):
-            await idempotency.record(slow, [(late, Answer(201, b"never"))], now=shop.house.bank.now())
+            await idempotency.record(slow, [(late, Answer(201, b"never"))], now=shop.assembly.bank.now())
         await slow.rollback()
     (replay,) = await shop.accept(shop.order(account_id, 30, key="race"), again=True)
     assert isinstance(replay, Answer)
@@ -335,7 +335,7 @@ async def test_a_batch_equals_its_orders_one_by_one_with_caps_too(shop: Shop, se
     """
     chance = random.Random(seed)
     balances = {await shop.account(start): start for start in (0, 120, 5_000, 20_000, 20_000)}
-    model, today, said = Model(balances), shop.house.bank.now().date(), set[str]()
+    model, today, said = Model(balances), shop.assembly.bank.now().date(), set[str]()
     keys = [f"caps {seed}-{number}" for number in range(40)]
     for batch in range(16):
         caps = caps_of_two_spenders(f"{shop.tenant_id} {batch // 2}", today)

@@ -37,17 +37,17 @@ _LEFT_BEHIND = (
 
 
 async def rows(shop: Shop, query: str, **values: Any) -> list[Any]:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         return list((await tx.execute(text(query), values)).all())
 
 
 async def read(shop: Shop, order: ReadyOrder) -> Underway:
-    (row,) = await underway.read(shop.house.bank.db, [(order.order.account_id, order.id)])
+    (row,) = await underway.read(shop.assembly.bank.db, [(order.order.account_id, order.id)])
     return row
 
 
 async def change(shop: Shop, assignment: str, payment_id: UUID, **values: Any) -> None:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(text(f"UPDATE pix_payments SET {assignment} WHERE id = :id"), {"id": payment_id, **values})
 
 
@@ -58,11 +58,11 @@ def settled(at: datetime) -> Settled:
 async def test_a_settlement_is_never_older_than_what_the_account_did_before(shop: Shop) -> None:
     order = shop.order(await shop.account(100), 10)
     await shop.accept(order)
-    async with shop.house.bank.db.transaction() as tx:  # by a process whose clock runs ahead
+    async with shop.assembly.bank.db.transaction() as tx:  # by a process whose clock runs ahead
         ahead = "UPDATE balances SET moved_at = moved_at + interval '1 hour' WHERE account_id = :id RETURNING moved_at"
         moved_at = (await tx.execute(text(ahead), {"id": order.order.account_id})).scalar_one()
 
-    assert not await settlement.settle(shop.house.bank, await claim(shop))
+    assert not await settlement.settle(shop.assembly.bank, await claim(shop))
 
     query = "SELECT posted_at FROM movements WHERE account_id = :id AND reason = 'SETTLE'"
     assert await rows(shop, query, id=order.order.account_id) == [(moved_at,)]
@@ -71,7 +71,7 @@ async def test_a_settlement_is_never_older_than_what_the_account_did_before(shop
 
 
 async def test_the_fast_way_leaves_what_the_general_way_leaves(shop: Shop) -> None:
-    bank = shop.house.bank
+    bank = shop.assembly.bank
     left: list[Any] = []
     for fast in (True, False):
         account_id = await shop.account(1_000)
@@ -97,7 +97,7 @@ async def test_its_news_says_what_the_resource_says_byte_for_byte(shop: Shop, de
     reference = None if description is None else '"\\</script>~'
     await change(shop, "description = :said, correlation_id = :bears", order.id, said=description, bears=reference)
 
-    assert not await settlement.settle(shop.house.bank, await claim(shop))
+    assert not await settlement.settle(shop.assembly.bank, await claim(shop))
 
     now = await payment(shop, order.id)
     ((body, at),) = await rows(shop, "SELECT body, created_at FROM events WHERE resource_id = :id", id=order.id)
@@ -113,7 +113,7 @@ async def test_a_payment_of_a_clock_that_ran_ahead_is_not_completed_before_it_wa
     ahead = datetime.now(UTC) + timedelta(minutes=5)
     await change(shop, "created_at = :at, updated_at = :at", order.id, at=ahead)
 
-    await settlement.settle(shop.house.bank, await claim(shop))
+    await settlement.settle(shop.assembly.bank, await claim(shop))
 
     now = await payment(shop, order.id)
     assert now.completed_at == now.updated_at == ahead
@@ -127,7 +127,7 @@ async def test_a_notification_between_question_and_answer_stands_and_its_contrad
     account_id = await shop.account(100)
     order, other = shop.order(account_id, 60), shop.order(account_id, 10)
     await shop.accept(order, other)
-    bank = shop.house.bank
+    bank = shop.assembly.bank
 
     async def settle(instructions: Sequence[Instruction]) -> Sequence[Outcome]:
         async with bank.db.transaction() as tx:
@@ -155,7 +155,8 @@ async def test_news_of_another_version_is_not_taken(shop: Shop) -> None:
     await change(shop, "version = version + 1", order.id)
 
     assert (
-        await completion.complete(shop.house.bank, [Completed(stale, settled(stale.created_at), claimed.id)]) == set()
+        await completion.complete(shop.assembly.bank, [Completed(stale, settled(stale.created_at), claimed.id)])
+        == set()
     )
 
     assert (await payment(shop, order.id)).status == "PROCESSING"
@@ -175,7 +176,9 @@ async def test_what_stays_inside_or_has_ended_is_nothing_that_the_network_comple
     seen = await read(shop, order)
     await change(shop, otherwise, order.id)
 
-    assert await completion.complete(shop.house.bank, [Completed(seen, settled(seen.created_at), claimed.id)]) == set()
+    assert (
+        await completion.complete(shop.assembly.bank, [Completed(seen, settled(seen.created_at), claimed.id)]) == set()
+    )
 
     assert (await payment(shop, order.id)).completed_at is None
     assert await shop.count("movements", account_id) == 2
@@ -187,10 +190,10 @@ async def test_what_can_not_be_posted_is_not_completed(shop: Shop) -> None:
     await shop.accept(order)
     (claimed,) = await claim(shop)
     await change(shop, "account_id = :nobody", order.id, nobody=(nobody := uuid4()))
-    (seen,) = await underway.read(shop.house.bank.db, [(nobody, order.id)])
+    (seen,) = await underway.read(shop.assembly.bank.db, [(nobody, order.id)])
 
     with pytest.raises(asyncpg.NotNullViolationError):
-        await completion.complete(shop.house.bank, [Completed(seen, settled(seen.created_at), claimed.id)])
+        await completion.complete(shop.assembly.bank, [Completed(seen, settled(seen.created_at), claimed.id)])
 
     assert (await payment(shop, order.id)).status == "PROCESSING"
 
@@ -209,7 +212,7 @@ async def test_a_batch_that_waits_for_the_network_keeps_no_other_waiting(
         return [settled(datetime.now(UTC)) for _ in instructions]
 
     monkeypatch.setattr(network, "settle", settle)
-    worker = Worker(shop.house.bank, urls.quiet)
+    worker = Worker(shop.assembly.bank, urls.quiet)
     working = asyncio.create_task(worker.run())
 
     async def nothing_owed() -> bool:

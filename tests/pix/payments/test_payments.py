@@ -19,7 +19,7 @@ from lastro.pix.payments.order import Wish
 from lastro.pix.payments.resources import PaymentQuery
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.payments.orders import ready
 from pix.payments.test_acceptance import Shop
 
@@ -271,7 +271,7 @@ async def test_a_reference_of_the_provider_is_looked_for_on_two_days_at_most(ten
     assert (answer.status, answer.pointers) == (400, ["filter[externalRef]"])
 
 
-async def test_days_are_sao_paulos_and_both_are_included(quiet: House) -> None:
+async def test_days_are_sao_paulos_and_both_are_included(quiet: Assembly) -> None:
     """One payment in the last microsecond of a São Paulo day, one in the first of the next."""
     shop = await Shop.open(quiet)
     account_id = await shop.account(100)

@@ -19,13 +19,13 @@ from lastro.pix.payments.order import ReadyOrder
 from lastro.providers.protocol import Rejected, ReturnReceived, Settled
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import Money
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.payments.test_acceptance import Shop
 from pix.payments.test_settlement import payment
 
 
 @pytest.fixture
-async def shop(quiet: House) -> Shop:
+async def shop(quiet: Assembly) -> Shop:
     return await Shop.open(quiet)
 
 
@@ -34,8 +34,8 @@ async def sent(shop: Shop, centavos: int, outcome: Settled | Rejected | None = N
     order = shop.order(await shop.account(100), centavos)
     await shop.accept(order)
     verdict = Verdict(order.order.account_id, order.id, outcome or Settled(datetime.now(UTC), "ref"))
-    async with shop.house.bank.db.transaction() as tx:
-        await conclusion.conclude(tx, [verdict], now=shop.house.bank.now())
+    async with shop.assembly.bank.db.transaction() as tx:
+        await conclusion.conclude(tx, [verdict], now=shop.assembly.bank.now())
     return order
 
 
@@ -45,8 +45,8 @@ def a_return(order: ReadyOrder, centavos: int) -> ReturnReceived:
 
 
 async def take(shop: Shop, returned: ReturnReceived) -> str | None:
-    async with shop.house.bank.db.transaction() as tx:
-        return await returns.take_back(tx, shop.provider_id, returned, now=shop.house.bank.now())
+    async with shop.assembly.bank.db.transaction() as tx:
+        return await returns.take_back(tx, shop.provider_id, returned, now=shop.assembly.bank.now())
 
 
 async def test_a_part_is_credited_and_the_payment_stays_completed(shop: Shop) -> None:
@@ -68,14 +68,14 @@ async def test_the_rest_makes_it_reversed_with_news(shop: Shop) -> None:
 
 async def news(shop: Shop, payment_id: UUID) -> list[str]:
     """Of the payment itself."""
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         query = text("SELECT type FROM events WHERE resource_id = :id ORDER BY resource_version")
         return list((await tx.execute(query, {"id": payment_id})).scalars())
 
 
 async def returns_told(shop: Shop, account_id: UUID) -> list[tuple[int, Any]]:
     """The version and the body of each return that was told, oldest first."""
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         query = text(
             "SELECT resource_version, body FROM events WHERE account_id = :id AND type = 'pix.refund.received'"
             " ORDER BY resource_version"
@@ -130,15 +130,15 @@ async def test_a_return_that_is_faster_than_our_own_answer_is_asked_for_again(sh
     with pytest.raises(Unavailable):
         await take(shop, returned)
     verdict = Verdict(waiting.order.account_id, waiting.id, Settled(datetime.now(UTC), "ref"))
-    async with shop.house.bank.db.transaction() as tx:
-        await conclusion.conclude(tx, [verdict], now=shop.house.bank.now())
+    async with shop.assembly.bank.db.transaction() as tx:
+        await conclusion.conclude(tx, [verdict], now=shop.assembly.bank.now())
     assert await take(shop, returned) is None
     assert await shop.available(waiting.order.account_id) == 50
 
 
 async def test_a_closed_account_takes_nothing_back_and_a_blocked_one_does(shop: Shop) -> None:
     order = await sent(shop, 100)
-    bank = shop.house.bank
+    bank = shop.assembly.bank
     caller = Caller(shop.tenant_id, "test", frozenset())
     await accounts.block(bank, caller, order.order.account_id, None)
     assert await take(shop, a_return(order, 10)) is None
@@ -148,7 +148,7 @@ async def test_a_closed_account_takes_nothing_back_and_a_blocked_one_does(shop: 
     assert await shop.available(empty.order.account_id) == 0
 
 
-async def test_another_banks_payment_can_not_come_back_here(shop: Shop, quiet: House) -> None:
+async def test_another_banks_payment_can_not_come_back_here(shop: Shop, quiet: Assembly) -> None:
     order = await sent(shop, 60)
     stranger = await Shop.open(quiet)
     assert await take(stranger, a_return(order, 10)) == "FF08"
@@ -173,6 +173,6 @@ async def test_the_inbox_says_which_payment_came_back(shop: Shop) -> None:
     order = await sent(shop, 60)
     returned = a_return(order, 20)
     await take(shop, returned)
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         query = text("SELECT original_id FROM inbox WHERE end_to_end_id = :id")
         assert (await tx.execute(query, {"id": returned.return_id})).scalar_one() == order.id

@@ -19,7 +19,7 @@ from lastro.pix.payments.models import PixPayment
 from lastro.providers.protocol import InFlight, Instruction, Notification, Outcome, Rejected, Settled
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.text import Text
-from lastro.wiring import House, build
+from lastro.wiring import Assembly, build
 from pix.payments.test_acceptance import Shop
 
 
@@ -64,27 +64,27 @@ async def network() -> Scripted:
 @pytest.fixture
 async def shop(urls: Urls, network: Scripted) -> AsyncIterator[Shop]:
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house = build(settings, adapters={"network": reached(network)})
-    await house.open()
-    async with house.bank.db.transaction() as tx:
+    assembly = build(settings, adapters={"network": reached(network)})
+    await assembly.open()
+    async with assembly.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))
-    yield await Shop.open(house)
-    await house.close()
+    yield await Shop.open(assembly)
+    await assembly.close()
 
 
 async def claim(shop: Shop) -> list[Claimed]:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(text("UPDATE outbox SET due_at = clock_timestamp()"))
-    return await queue.claim(shop.house.bank.db, worker=1, low_water=0)
+    return await queue.claim(shop.assembly.bank.db, worker=1, low_water=0)
 
 
 async def payment(shop: Shop, payment_id: UUID) -> PixPayment:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         return (await tx.execute(select(PixPayment).where(PixPayment.id == payment_id))).scalar_one()
 
 
 async def alerts(shop: Shop, payment_id: UUID) -> list[str]:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         rows = await tx.execute(text("SELECT kind FROM alerts WHERE reference = :id"), {"id": payment_id})
         return [row.kind for row in rows]
 
@@ -96,7 +96,7 @@ async def test_a_hundred_payments_travel_in_one_call_and_settle_in_one_transacti
     orders = [shop.order(account_id, 10) for _ in range(100)]
     await shop.accept(*orders)
 
-    waiting = await settlement.settle(shop.house.bank, await claim(shop))
+    waiting = await settlement.settle(shop.assembly.bank, await claim(shop))
 
     assert not waiting
     assert len(network.settled) == 100
@@ -113,13 +113,13 @@ async def test_an_unknown_outcome_keeps_processing_and_the_same_instruction_goes
     await shop.accept(order)
     network.answer = unavailable
 
-    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+    (waiting,) = await settlement.settle(shop.assembly.bank, await claim(shop))
     assert "ProviderUnavailable" in waiting.why
 
     assert (await payment(shop, order.id)).status == "PROCESSING"
     assert await shop.available(account_id) == 40
     network.answer = lambda _: Settled(datetime.now(UTC), "ref")
-    await settlement.settle(shop.house.bank, await claim(shop))
+    await settlement.settle(shop.assembly.bank, await claim(shop))
     assert (await payment(shop, order.id)).status == "COMPLETED"
     first, second = network.settled
     assert first == second
@@ -132,7 +132,7 @@ async def test_a_payment_in_flight_waits_and_keeps_its_promise(shop: Shop, netwo
     network.answer = lambda _: InFlight()
 
     claimed = await claim(shop)
-    assert [each.claimed for each in await settlement.settle(shop.house.bank, claimed)] == claimed
+    assert [each.claimed for each in await settlement.settle(shop.assembly.bank, claimed)] == claimed
 
     assert (await payment(shop, order.id)).status == "PROCESSING"
     assert await shop.count("outbox", account_id) == 1
@@ -145,7 +145,7 @@ async def test_one_verdict_among_many_does_not_wait_for_the_others(shop: Shop, n
     outcomes: dict[int, Outcome] = {10: Settled(datetime.now(UTC), None), 20: Rejected("AC03"), 30: InFlight()}
     network.answer = lambda instruction: outcomes[instruction.amount.centavos]
 
-    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+    (waiting,) = await settlement.settle(shop.assembly.bank, await claim(shop))
 
     assert waiting.claimed.reference == slow.id
     assert (await payment(shop, good.id)).status == "COMPLETED"
@@ -162,8 +162,8 @@ async def test_a_worker_that_was_thought_dead_changes_nothing(shop: Shop, networ
     first, second = await claim(shop), await claim(shop)
 
     network.fate = Settled(datetime.now(UTC), "ref")
-    await settlement.settle(shop.house.bank, first)
-    await settlement.settle(shop.house.bank, second)
+    await settlement.settle(shop.assembly.bank, first)
+    await settlement.settle(shop.assembly.bank, second)
 
     assert await shop.count("movements", account_id) == 3
     assert await shop.count("events", account_id) == 1
@@ -176,7 +176,7 @@ async def test_two_workers_at_once_settle_once(shop: Shop, network: Scripted) ->
     claims = [await claim(shop) for _ in range(4)]
     network.fate = Settled(datetime.now(UTC), "ref")
 
-    await asyncio.gather(*(settlement.settle(shop.house.bank, claimed) for claimed in claims))
+    await asyncio.gather(*(settlement.settle(shop.assembly.bank, claimed) for claimed in claims))
 
     assert await shop.count("movements", account_id) == 1 + 20 + 20
     assert await shop.count("events", account_id) == 20
@@ -186,7 +186,7 @@ async def test_the_second_verdict_does_not_undo_the_first(shop: Shop) -> None:
     account_id = await shop.account(100)
     order = shop.order(account_id, 60)
     await shop.accept(order)
-    bank = shop.house.bank
+    bank = shop.assembly.bank
 
     async def hear(outcome: Settled | Rejected) -> None:
         async with bank.db.transaction() as tx:
@@ -209,7 +209,7 @@ async def test_a_notification_is_compared_with_the_answer_to_our_own_question(sh
     lied_about, told_truly = shop.order(account_id, 10), shop.order(account_id, 20)
     await shop.accept(lied_about, told_truly)
     claimed = await claim(shop)
-    bank = shop.house.bank
+    bank = shop.assembly.bank
     for order, outcome in ((lied_about, Rejected("AB03")), (told_truly, Settled(datetime.now(UTC), "ref"))):
         async with bank.db.transaction() as tx:
             await conclusion.hear(tx, shop.provider_id, order.end_to_end_id, outcome, now=bank.now())
@@ -232,7 +232,7 @@ async def test_one_payment_that_can_not_be_asked_about_keeps_nobody_waiting(shop
     network.fate = Rejected("AB03")
     network.deaf_to = orders[1].end_to_end_id
 
-    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+    (waiting,) = await settlement.settle(shop.assembly.bank, await claim(shop))
 
     assert waiting.claimed.reference == orders[1].id
     assert (await payment(shop, orders[2].id)).status == "FAILED"
@@ -248,18 +248,18 @@ async def test_a_provider_that_hangs_keeps_no_others_payment_from_its_end(urls: 
 
     silent.settle = hang  # type: ignore[assignment,method-assign]
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house = build(settings, adapters={"network": reached(well), "silent": reached(silent)})
-    await house.open()
-    async with house.bank.db.transaction() as tx:
+    assembly = build(settings, adapters={"network": reached(well), "silent": reached(silent)})
+    await assembly.open()
+    async with assembly.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))
-    here, there = await Shop.open(house), await Shop.open(house)
-    async with house.bank.db.transaction() as tx:
+    here, there = await Shop.open(assembly), await Shop.open(assembly)
+    async with assembly.bank.db.transaction() as tx:
         query = text("UPDATE providers SET adapter = 'silent' WHERE id = :id")
         await tx.execute(query, {"id": there.provider_id})
     orders = [shop.order(await shop.account(100), 10) for shop in (here, there)]
     await here.accept(*orders)
 
-    settling = asyncio.create_task(settlement.settle(house.bank, await claim(here)))
+    settling = asyncio.create_task(settlement.settle(assembly.bank, await claim(here)))
     async with asyncio.timeout(10):
         while (await payment(here, orders[0].id)).status != "COMPLETED":
             await asyncio.sleep(0.02)
@@ -269,37 +269,37 @@ async def test_a_provider_that_hangs_keeps_no_others_payment_from_its_end(urls: 
     (waiting,) = await settling
     assert waiting.claimed.reference == orders[1].id
     assert (await payment(there, orders[1].id)).status == "PROCESSING"
-    await house.close()
+    await assembly.close()
 
 
 async def test_a_provider_whose_access_is_broken_makes_only_its_own_wait(shop: Shop, network: Scripted) -> None:
-    other = await Shop.open(shop.house)
-    async with shop.house.bank.db.transaction() as tx:
+    other = await Shop.open(shop.assembly)
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(text("UPDATE providers SET adapter = 'gone' WHERE id = :id"), {"id": other.provider_id})
     orders = [each.order(await each.account(100), 10) for each in (shop, other)]
     await shop.accept(*orders)
 
-    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+    (waiting,) = await settlement.settle(shop.assembly.bank, await claim(shop))
 
     assert (waiting.claimed.reference, len(network.settled)) == (orders[1].id, 1)
     assert "ProviderUnavailable" in waiting.why
     assert (await payment(shop, orders[0].id)).status == "COMPLETED"
 
 
-async def test_another_providers_word_on_our_payment_is_not_heard(shop: Shop, quiet: House) -> None:
+async def test_another_providers_word_on_our_payment_is_not_heard(shop: Shop, quiet: Assembly) -> None:
     account_id = await shop.account(100)
     order = shop.order(account_id, 60)
     await shop.accept(order)
     stranger = await Shop.open(quiet)
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         assert not await conclusion.hear(
-            tx, stranger.provider_id, order.end_to_end_id, Rejected("AC03"), now=shop.house.bank.now()
+            tx, stranger.provider_id, order.end_to_end_id, Rejected("AC03"), now=shop.assembly.bank.now()
         )
     assert (await payment(shop, order.id)).status == "PROCESSING"
 
 
 async def age(shop: Shop, payment_id: UUID, by: timedelta) -> None:
-    async with shop.house.bank.db.transaction() as tx:
+    async with shop.assembly.bank.db.transaction() as tx:
         await tx.execute(
             text("UPDATE pix_payments SET created_at = created_at - make_interval(secs => :s) WHERE id = :id"),
             {"s": by.total_seconds(), "id": payment_id},
@@ -312,7 +312,7 @@ async def test_a_payment_too_old_to_send_again_is_only_asked_about(shop: Shop, n
     await shop.accept(order)
     await age(shop, order.id, settlement.RESEND_WITHIN + timedelta(minutes=1))
 
-    (waiting,) = await settlement.settle(shop.house.bank, await claim(shop))
+    (waiting,) = await settlement.settle(shop.assembly.bank, await claim(shop))
 
     assert waiting.claimed.reference == order.id
     assert "never saw" in waiting.why
@@ -320,7 +320,7 @@ async def test_a_payment_too_old_to_send_again_is_only_asked_about(shop: Shop, n
     assert network.asked == [order.end_to_end_id]
     assert (await payment(shop, order.id)).status == "PROCESSING", "never seen is not a verdict"
     network.fate = Rejected("AB03")
-    assert not await settlement.settle(shop.house.bank, await claim(shop))
+    assert not await settlement.settle(shop.assembly.bank, await claim(shop))
     assert (await payment(shop, order.id)).status == "FAILED"
 
 
@@ -328,7 +328,7 @@ async def test_the_instruction_follows_from_what_was_frozen(shop: Shop, network:
     account_id = await shop.account(100)
     order = shop.order(account_id, 60)
     await shop.accept(order)
-    await settlement.settle(shop.house.bank, await claim(shop))
+    await settlement.settle(shop.assembly.bank, await claim(shop))
     (sent,) = network.settled
     assert sent == Instruction(
         order.end_to_end_id,

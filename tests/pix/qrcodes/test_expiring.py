@@ -13,7 +13,7 @@ from lastro.attempt import Overtaken
 from lastro.pix.qrcodes import expiring
 from lastro.pix.qrcodes.expiring import AT_ONCE, GRACE
 from lastro.pix.qrcodes.models import PixQrCode
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.payments.test_acceptance import Shop
 from pix.qrcodes.codes import a_receiver
 from pix.transfers.test_acceptance import CHARGED, Receiver, verdicts
@@ -22,7 +22,7 @@ JUST_OVER = timedelta(hours=1) + GRACE
 
 
 @pytest.fixture
-async def shop(quiet: House) -> Shop:
+async def shop(quiet: Assembly) -> Shop:
     return await Shop.open(quiet)
 
 
@@ -30,17 +30,17 @@ async def sweep(shop: Shop, later: timedelta) -> None:
     """What the worker does, so much later, until there is nothing left."""
     expired = AT_ONCE
     while expired == AT_ONCE:
-        async with shop.house.bank.db.transaction() as tx:
-            expired = await expiring.expire(tx, now=shop.house.bank.now() + later)
+        async with shop.assembly.bank.db.transaction() as tx:
+            expired = await expiring.expire(tx, now=shop.assembly.bank.now() + later)
 
 
 async def charge(receiver: Receiver) -> PixQrCode:
-    async with receiver.shop.house.bank.db.transaction() as tx:
+    async with receiver.shop.assembly.bank.db.transaction() as tx:
         return (await tx.execute(select(PixQrCode).where(PixQrCode.account_id == receiver.account_id))).scalar_one()
 
 
 async def news(receiver: Receiver, code_id: UUID) -> list[Any]:
-    async with receiver.shop.house.bank.db.transaction() as tx:
+    async with receiver.shop.assembly.bank.db.transaction() as tx:
         query = text("SELECT resource_version, body FROM events WHERE resource_id = :id ORDER BY resource_version")
         rows = await tx.execute(query, {"id": code_id})
         return [(row.resource_version, json.loads(row.body)) for row in rows]
@@ -85,7 +85,7 @@ async def test_a_paid_charge_does_not_expire(shop: Shop) -> None:
 
 
 async def test_a_charge_that_expires_while_it_is_paid_is_not_paid(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    receiver, txid, db = await Receiver.open(shop), uuid4().hex, shop.house.bank.db
+    receiver, txid, db = await Receiver.open(shop), uuid4().hex, shop.assembly.bank.db
     await receiver.charge(txid)
     arrival, call = receiver.told(CHARGED, txid=txid), db.call
 
@@ -108,7 +108,7 @@ async def test_a_charge_that_expires_while_it_is_paid_is_not_paid(shop: Shop, mo
 async def test_a_charge_that_somebody_holds_is_passed_by(shop: Shop) -> None:
     receiver = await Receiver.open(shop)
     await receiver.charge(uuid4().hex)
-    async with shop.house.bank.db.transaction() as paying:
+    async with shop.assembly.bank.db.transaction() as paying:
         held = update(PixQrCode).where(PixQrCode.account_id == receiver.account_id).values(description="being paid")
         await paying.execute(held)
         await sweep(shop, JUST_OVER)

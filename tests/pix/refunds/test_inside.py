@@ -48,16 +48,16 @@ class Neighbours:
         return await self.shop.available(self.payer) + await self.shop.available(self.payee)
 
     async def alerts(self) -> list[str]:
-        async with self.shop.house.bank.db.transaction() as tx:
+        async with self.shop.assembly.bank.db.transaction() as tx:
             query = select(Alert.kind).where(Alert.account_id.in_([self.payer, self.payee]))
             return list((await tx.execute(query)).scalars())
 
     async def settle(self) -> None:
-        assert not await settlement.settle(self.shop.house.bank, await claim(self.shop))
+        assert not await settlement.settle(self.shop.assembly.bank, await claim(self.shop))
 
     async def give_back(self) -> list[PixRefund]:
         """Refund everything that the payee received, as far as accepting goes."""
-        bank = self.shop.house.bank
+        bank = self.shop.assembly.bank
         caller = Caller(self.shop.tenant_id, "test", frozenset(Permission))
         async with bank.db.transaction() as tx:
             received = (await tx.execute(select(PixTransfer).where(PixTransfer.account_id == self.payee))).scalars()
@@ -70,13 +70,13 @@ class Neighbours:
 @pytest.fixture
 async def neighbours(urls: Urls) -> AsyncIterator[Neighbours]:
     settings = settings_for(Urls(urls.quiet, urls.simulator, urls.quiet), port=9)
-    house = build(settings, adapters={"network": reached(Scripted())})
-    await house.open()
-    async with house.bank.db.transaction() as tx:
+    assembly = build(settings, adapters={"network": reached(Scripted())})
+    await assembly.open()
+    async with assembly.bank.db.transaction() as tx:
         await tx.execute(text("DELETE FROM outbox"))
-    shop = await Shop.open(house)
+    shop = await Shop.open(assembly)
     payer, payee = await shop.account(1000), await shop.account(0)
-    async with house.bank.db.transaction() as tx:
+    async with assembly.bank.db.transaction() as tx:
         row = await tx.get_one(Account, payee)
     assert row.branch is not None
     assert row.account_number is not None
@@ -88,14 +88,14 @@ async def neighbours(urls: Urls) -> AsyncIterator[Neighbours]:
     orders = [replace(shop.order(payer, 100), payee=party, payee_account_id=payee) for _ in range(2)]
     await shop.accept(*orders)
     yield Neighbours(shop, payer, payee, orders)
-    await house.close()
+    await assembly.close()
 
 
 @pytest.mark.parametrize("outcome", [SETTLED, Rejected("AC03")])
 async def test_a_word_about_a_payment_inside_changes_nothing(
     neighbours: Neighbours, outcome: Settled | Rejected
 ) -> None:
-    bank, order = neighbours.shop.house.bank, neighbours.orders[0]
+    bank, order = neighbours.shop.assembly.bank, neighbours.orders[0]
     async with bank.db.transaction() as tx:
         known = await payments.hear(tx, neighbours.shop.provider_id, order.end_to_end_id, outcome, now=bank.now())
 
@@ -107,7 +107,7 @@ async def test_a_word_about_a_payment_inside_changes_nothing(
 
 
 async def test_a_return_of_a_payment_inside_is_refused(neighbours: Neighbours) -> None:
-    bank = neighbours.shop.house.bank
+    bank = neighbours.shop.assembly.bank
     for settled in (False, True):
         if settled:
             await neighbours.settle()
@@ -122,7 +122,7 @@ async def test_a_return_of_a_payment_inside_is_refused(neighbours: Neighbours) -
 
 
 async def test_a_word_about_a_refund_inside_changes_nothing(neighbours: Neighbours) -> None:
-    bank = neighbours.shop.house.bank
+    bank = neighbours.shop.assembly.bank
     await neighbours.settle()
     refund, _ = await neighbours.give_back()
     async with bank.db.transaction() as tx:
@@ -138,12 +138,12 @@ async def test_one_refund_that_can_not_be_concluded_waits_alone(neighbours: Neig
     """It should never be; if it is, the others of its batch are not held up."""
     await neighbours.settle()
     wrong, _ = await neighbours.give_back()
-    async with neighbours.shop.house.bank.db.transaction() as tx:
+    async with neighbours.shop.assembly.bank.db.transaction() as tx:
         await tx.execute(
             text("UPDATE pix_payments SET returned_centavos = 1 WHERE e2e_id = :id"), {"id": wrong.original_e2e_id}
         )
 
-    (waiting,) = await refunding.settle(neighbours.shop.house.bank, await claim(neighbours.shop))
+    (waiting,) = await refunding.settle(neighbours.shop.assembly.bank, await claim(neighbours.shop))
 
     assert waiting.claimed.reference == wrong.id
     assert "returned_within_amount" in waiting.why

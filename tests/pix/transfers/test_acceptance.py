@@ -24,7 +24,7 @@ from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.money import MAX_CENTAVOS, Money
 from lastro.values.pix_key import KeyType
 from lastro.values.tax_id import TaxId
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.payments.test_acceptance import Shop
 
 _PAYER = Party("Maria", TaxId.parse("39053344705"), BankAccount.parse("60701190", "0001", "1-9", AccountType.CHECKING))
@@ -43,7 +43,7 @@ class Receiver:
     @classmethod
     async def open(cls, shop: Shop, *, holding: int = 0, status: AccountStatus = AccountStatus.ACTIVE) -> "Receiver":
         account_id = await shop.account(holding)
-        async with shop.house.bank.db.transaction() as tx:
+        async with shop.assembly.bank.db.transaction() as tx:
             account = await tx.get_one(Account, account_id)
             account.status = status
             account.closed_at = account.created_at if status is AccountStatus.CLOSED else None
@@ -56,8 +56,8 @@ class Receiver:
 
     async def charge(self, txid: str) -> None:
         """A dynamic code of R$ 25,00 that is good for an hour."""
-        now = self.shop.house.bank.now()
-        async with self.shop.house.bank.db.transaction() as tx:
+        now = self.shop.assembly.bank.now()
+        async with self.shop.assembly.bank.db.transaction() as tx:
             tx.add(
                 PixQrCode(
                     account_id=self.account_id,
@@ -79,7 +79,7 @@ class Receiver:
             )
 
     def told(self, centavos: int, **changes: Any) -> Arrival:
-        now = self.shop.house.bank.now()
+        now = self.shop.assembly.bank.now()
         facts: dict[str, Any] = {
             "end_to_end_id": EndToEndId.new("60701190", now),
             "amount": Money(centavos),
@@ -104,16 +104,16 @@ class Receiver:
             " FROM movements m JOIN pix_transfers t ON t.account_id = m.account_id AND t.id = m.reference"
             " WHERE m.account_id = :account ORDER BY m.seq"
         )
-        async with self.shop.house.bank.db.reading() as tx:
+        async with self.shop.assembly.bank.db.reading() as tx:
             return [tuple(row) for row in await tx.execute(query, {"account": self.account_id})]
 
 
 async def verdicts(shop: Shop, arrivals: Sequence[Arrival]) -> list[str | None]:
-    return [each.rejected_with for each in await acceptance.accept(shop.house.bank.db, arrivals)]
+    return [each.rejected_with for each in await acceptance.accept(shop.assembly.bank.db, arrivals)]
 
 
 @pytest.fixture
-async def shop(quiet: House) -> Shop:
+async def shop(quiet: Assembly) -> Shop:
     return await Shop.open(quiet)
 
 
@@ -135,7 +135,7 @@ def _some(chance: random.Random) -> dict[str, Any]:
     return chance.choice([{}, {}, {}, {"txid": "nobodys"}, *({"txid": f"charge{number}"} for number in (1, 2, 3))])
 
 
-async def test_a_batch_equals_its_credits_one_by_one(quiet: House) -> None:
+async def test_a_batch_equals_its_credits_one_by_one(quiet: Assembly) -> None:
     chance = random.Random(20_260_131)
     together, alone = await Shop.open(quiet), await Shop.open(quiet)
     twins = list(zip(await _receivers(together), await _receivers(alone), strict=True))
@@ -180,7 +180,7 @@ def _meanwhile(monkeypatch: pytest.MonkeyPatch, db: Database, change: Any) -> No
 async def test_an_account_that_is_blocked_meanwhile_is_judged_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receiver, db = await Receiver.open(shop), shop.house.bank.db
+    receiver, db = await Receiver.open(shop), shop.assembly.bank.db
     arrival = receiver.told(100)
 
     async def block() -> None:
@@ -198,7 +198,7 @@ async def test_an_account_that_is_blocked_meanwhile_is_judged_again(
 
 
 async def test_an_account_that_is_filled_meanwhile_is_judged_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    receiver, db = await Receiver.open(shop, holding=MAX_CENTAVOS - 100), shop.house.bank.db
+    receiver, db = await Receiver.open(shop, holding=MAX_CENTAVOS - 100), shop.assembly.bank.db
     first, second = receiver.told(100), receiver.told(1)
 
     async def fill() -> None:
@@ -213,7 +213,7 @@ async def test_an_account_that_is_filled_meanwhile_is_judged_again(shop: Shop, m
 
 
 async def test_a_charge_that_is_paid_meanwhile_is_not_paid_twice(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    receiver, db = await Receiver.open(shop), shop.house.bank.db
+    receiver, db = await Receiver.open(shop), shop.assembly.bank.db
     await receiver.charge("charge1")
     first, second = (receiver.told(CHARGED, txid="charge1") for _ in range(2))
 
@@ -231,7 +231,7 @@ async def test_a_charge_that_is_paid_meanwhile_is_not_paid_twice(shop: Shop, mon
 async def test_a_message_that_is_judged_meanwhile_keeps_its_verdict(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receiver, db = await Receiver.open(shop), shop.house.bank.db
+    receiver, db = await Receiver.open(shop), shop.assembly.bank.db
     told, neighbour = receiver.told(100), receiver.told(100)
 
     async def hear() -> None:
