@@ -23,7 +23,7 @@ _NOT_JSON = Text(
 )
 _BODY_MISSING = Text("Falta o corpo da requisição.", "The request body is missing.")
 _BODY_UNWANTED = Text("Esta rota não recebe corpo.", "This route takes no body.")
-_REPEATED = Text("Parâmetro repetido.", "Repeated parameter.")
+REPEATED = Text("Parâmetro repetido.", "Repeated parameter.")
 _UNKNOWN = Text("Esta rota não tem este parâmetro.", "This route has no such parameter.")
 _OTHER_ID = Text("Deve ser o id do próprio recurso.", "Must be the id of the resource itself.")
 _NUL = Text("Não pode conter NUL.", "May not contain NUL.")
@@ -75,7 +75,7 @@ def check_parameters(request: Request, *, any_allowed: bool) -> None:
     items = request.query_params.multi_items()
     counts = Counter(name for name, _ in items)
     for text, wrong in (
-        (_REPEATED, {name for name, count in counts.items() if count > 1}),
+        (REPEATED, {name for name, count in counts.items() if count > 1}),
         (_NUL, {name for name, value in items if "\x00" in name or "\x00" in value}),
         (_UNKNOWN, set() if any_allowed else set(counts)),
     ):

@@ -38,7 +38,7 @@ _NO_CHARGE = Text(
 _NOT_PUBLISHED = Text(
     "A cobrança deste QR Code não está mais disponível.", "The charge of this QR code is no longer available."
 )
-_UNAVAILABLE = Text(
+SILENT = Text(
     "A instituição que emitiu o QR Code não respondeu. Tente de novo.",
     "The institution that issued the QR code did not answer. Try again.",
 )
@@ -92,13 +92,13 @@ class Egress:
                 status, body = await self._fetch(host, address, path, accept)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
             # Nothing of httpx leaves here: its errors hold the address.
-            raise ProviderUnavailable(_UNAVAILABLE, retry_after=_RETRY_AFTER_SECONDS) from None
+            raise ProviderUnavailable(SILENT, retry_after=_RETRY_AFTER_SECONDS) from None
         if status in _GONE:
             raise InvalidQrCode(_NOT_PUBLISHED)
         if status == httpx.codes.OK and body is None:
             raise InvalidQrCode(_NO_CHARGE)
         if status != httpx.codes.OK or body is None:
-            raise ProviderUnavailable(_UNAVAILABLE, retry_after=_RETRY_AFTER_SECONDS)
+            raise ProviderUnavailable(SILENT, retry_after=_RETRY_AFTER_SECONDS)
         return body
 
     def _listed(self, location: str) -> _Host:

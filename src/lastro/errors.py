@@ -87,6 +87,12 @@ class BankError(Exception):
 INVALID_DATA = Text("Dados inválidos.", "Invalid data.")
 """Of a Validation whose flaws say the rest."""
 
+AT_ITS_LIMIT = Text(
+    "O servidor está no limite. Repita a requisição em instantes.",
+    "The server is at its limit. Repeat the request in a moment.",
+)
+"""Of an Unavailable, wherever the line is too long."""
+
 
 class Validation(BankError):
     """The request is malformed; each flaw says where."""

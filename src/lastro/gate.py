@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lastro import logs, metrics
 from lastro.errors import (
+    AT_ITS_LIMIT,
     BankError,
     Internal,
     PayloadTooLarge,
@@ -61,10 +62,6 @@ _NOBODY = Text("Falta o token de acesso.", "The access token is missing.")
 _TOO_MANY = Text(
     "Muitos envios de documentos ao mesmo tempo. Tente de novo em instantes.",
     "Too many documents are being sent at once. Try again in a moment.",
-)
-_FULL = Text(
-    "O servidor está no limite. Repita a requisição em instantes.",
-    "The server is at its limit. Repeat the request in a moment.",
 )
 _COMPRESSED = Text("Corpos comprimidos não são aceitos.", "Compressed bodies are not accepted.")
 _NO_ANSWER = Text(
@@ -153,7 +150,7 @@ class Gate:
         if self.at_once[work] >= MOST_AT_ONCE:
             await asyncio.sleep(WAITING_SECONDS)
             if self.at_once[work] >= MOST_AT_ONCE:
-                raise Unavailable(_FULL, retry_after=1)
+                raise Unavailable(AT_ITS_LIMIT, retry_after=1)
         self.at_once[work] += 1
         try:
             await self._app(passage.scope, receive, passage.send)

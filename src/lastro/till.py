@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from lastro.attempt import Overtaken
-from lastro.errors import Unavailable
+from lastro.errors import AT_ITS_LIMIT, Unavailable
 from lastro.values.text import Text
 
 Order = TypeVar("Order")
@@ -17,10 +17,6 @@ LARGEST_BATCH = 128
 LONGEST_QUEUE = 2_000
 PATIENCE_SECONDS = (0.05, 0.2, 0.5, 1.0)  # pauses before a whole batch is tried again while the database is away
 
-_FULL = Text(
-    "O servidor está no limite. Repita a requisição em instantes.",
-    "The server is at its limit. Repeat the request in a moment.",
-)
 _CONTENDED = Text(
     "Outras operações disputam os mesmos dados. Repita a requisição em instantes.",
     "Other operations contend for the same data. Repeat the request in a moment.",
@@ -69,7 +65,7 @@ class Till(Generic[Order, Verdict]):
         A caller that goes away (a client that disconnects) does not take its order back: the flush is its own task.
         """
         if len(self._queue) >= LONGEST_QUEUE:
-            raise Unavailable(_FULL, retry_after=1)
+            raise Unavailable(AT_ITS_LIMIT, retry_after=1)
         return await self._enter(order)
 
     def leave(self, order: Order) -> None:

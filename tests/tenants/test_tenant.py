@@ -41,7 +41,7 @@ async def test_a_closed_account_does_not_become_the_main_one(tenant: Tenant) -> 
 
     refused = await tenant.patch("/tenant", "tenants", {"mainAccountId": account.id})
 
-    assert (refused.status, refused.code) == (409, "CONFLICT")
+    assert (refused.status, refused.code, refused.pointers) == (409, "CONFLICT", ["/data/attributes/mainAccountId"])
 
 
 async def test_nothing_else_of_a_tenant_is_changed_here(tenant: Tenant) -> None:

@@ -13,6 +13,7 @@ from lastro.access.order import Alteration, Wish
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller
 from lastro.auth.models import ApiClient
+from lastro.auth.service import NO_CLIENT
 from lastro.auth.tokens import NewSecret
 from lastro.bank import Bank
 from lastro.errors import Conflict, NotFound
@@ -21,7 +22,6 @@ from lastro.paging import Found, PageRequest, page_of
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 
-_NO_CLIENT = Text("Cliente de API não encontrado.", "API client not found.")
 _REVOKED = Text("O cliente de API foi revogado.", "The API client was revoked.")
 
 
@@ -91,7 +91,7 @@ async def get(tx: AsyncSession, caller: Caller, client_id: UUID, *, locked: bool
     query = within_reach(ApiClient, caller).where(ApiClient.id == client_id)
     row = (await tx.execute(query.with_for_update(key_share=True) if locked else query)).scalar_one_or_none()
     if row is None:
-        raise NotFound(_NO_CLIENT)
+        raise NotFound(NO_CLIENT)
     return row
 
 
@@ -133,7 +133,7 @@ async def revoke(tx: AsyncSession, caller: Caller, client_id: UUID, *, now: date
     """End a client and all of its tokens, for good. Raises NotFound, also for one that was revoked."""
     row = await get(tx, caller, client_id, locked=True)
     if row.revoked_at is not None:
-        raise NotFound(_NO_CLIENT)
+        raise NotFound(NO_CLIENT)
     row.revoked_at = row.updated_at = now
     await tx.flush()
 

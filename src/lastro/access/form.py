@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from starlette.datastructures import Headers
 
 from lastro.access.grants import Credentials
+from lastro.asking import REPEATED
 from lastro.errors import Unauthorized, UnsupportedMediaType, Validation
 from lastro.jsonapi import strict_json
 from lastro.values.network import Address
@@ -25,8 +26,10 @@ _NO_FORM = Text(
 )
 _MALFORMED = Text("O corpo não é um formulário.", "The body is no form.")
 _NO_OBJECT = Text("O corpo deve ser um objeto JSON de textos.", "The body must be a JSON object of strings.")
-_TWICE = Text("Parâmetro repetido.", "Repeated parameter.")
-_QUERY = Text("Nada pode vir no endereço: ele fica em registros.", "Nothing may come in the address: logs keep it.")
+_QUERY = Text(
+    "Envie os parâmetros no corpo, nunca na URL, que fica em registros.",
+    "Send the parameters in the body, never in the URL, which logs keep.",
+)
 _MISSING = Text("Falta o parâmetro {name}.", "The parameter {name} is missing.")
 _TWO_WAYS = Text(
     "Envie as credenciais de uma só forma: no corpo, ou em Authorization.",
@@ -65,7 +68,7 @@ def _form(body: bytes) -> dict[str, str]:
     except ValueError as error:
         raise Validation(_MALFORMED) from error
     if len({name for name, _ in pairs}) != len(pairs):
-        raise Validation(_TWICE)
+        raise Validation(REPEATED)
     return dict(pairs)
 
 

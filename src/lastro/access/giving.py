@@ -7,7 +7,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
-from lastro.accounts.rules import NO_ACCOUNT
+from lastro.accounts.rules import no_account
 from lastro.auth.binding import Rights
 from lastro.auth.caller import Caller
 from lastro.auth.models import ApiClient, ApiToken
@@ -72,4 +72,4 @@ async def demand_there(tx: AsyncSession, tenant_id: UUID, rights: Rights) -> Non
         return
     query = select(func.count()).where(Account.tenant_id == tenant_id, Account.id.in_(asked))
     if (await tx.execute(query)).scalar_one() != len(asked):
-        raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountIds")])
+        raise no_account("/data/attributes/accountIds")

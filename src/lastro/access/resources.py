@@ -25,6 +25,7 @@ from lastro.jsonapi.document import (
     SelfLink,
     link,
 )
+from lastro.jsonapi.errors import NO_STRING
 from lastro.jsonapi.fields import Amount, Given, Moment, Reais, Timestamp, line
 from lastro.jsonapi.query import ListQuery, collection
 from lastro.paging import Found
@@ -38,7 +39,6 @@ Item = TypeVar("Item")
 MOST_ACCOUNTS, MOST_NETWORKS = 100, 50
 
 _HOW_MANY = Text("Deve ter de 1 a {most} itens.", "Must have 1 to {most} items.")
-_NO_TEXT = Text("Deve ser um texto.", "Must be a string.")
 
 
 def _few(most: int) -> AfterValidator:
@@ -52,7 +52,7 @@ def _few(most: int) -> AfterValidator:
 
 def _read_network(value: Any) -> Network:
     if not isinstance(value, str):
-        raise Invalid(_NO_TEXT)
+        raise Invalid(NO_STRING)
     return parse_network(value)
 
 

@@ -24,7 +24,6 @@ from lastro.values.text import Text
 LIVES = timedelta(days=90)
 LIVES_AT_MOST = timedelta(days=3650)
 
-_NO_TOKEN = Text("Token não encontrado.", "Token not found.")
 _WHEN = Text("Deve ser no futuro, e em no máximo 3650 dias.", "Must be in the future, and within 3650 days.")
 
 
@@ -72,7 +71,7 @@ async def revoke(tx: AsyncSession, caller: Caller, resource_id: UUID, *, now: da
     query = _scope(caller).where(ApiToken.resource_id == resource_id, ApiToken.revoked_at.is_(None))
     row = (await tx.execute(query.with_for_update(key_share=True))).scalar_one_or_none()
     if row is None:
-        raise NotFound(_NO_TOKEN)
+        raise NotFound(auth.NO_TOKEN)
     row.revoked_at = now
     await tx.flush()
 

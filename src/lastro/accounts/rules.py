@@ -2,13 +2,14 @@
 
 from lastro.accounts.order import Application
 from lastro.accounts.states import AccountStatus
-from lastro.errors import BankError, Conflict, Flaw, Unprocessable, Validation
+from lastro.errors import BankError, Conflict, Flaw, NotFound, Unprocessable, Validation
 from lastro.providers.offer import Offer
 from lastro.values.text import Text
 
 _TYPE = Text("O provedor não suporta este tipo de conta.", "The provider does not support this account type.")
 WRONG_CHECK_DIGITS = Text("Dígitos verificadores incorretos.", "Wrong check digits.")
 NO_ACCOUNT = Text("Conta não encontrada.", "Account not found.")
+SAME_ACCOUNT = Text("A conta de destino é a própria conta de origem.", "The recipient is the sending account itself.")
 NOT_ACTIVE = Text("A conta não está ativa.", "The account is not active.")
 _HAS_MONEY = Text(
     "A conta possui saldo ou operações pendentes.", "The account holds money or has operations under way."
@@ -18,6 +19,11 @@ _OPENING = Text(
     "The provider is opening the account; try again in a moment.",
 )
 CLOSED = Text("A conta está encerrada.", "The account is closed.")
+
+
+def no_account(pointer: str | None = None) -> NotFound:
+    """Absent, another tenant's, or beyond the token's reach: nobody can tell which. `pointer`: to what named it."""
+    return NotFound(NO_ACCOUNT, flaws=[] if pointer is None else [Flaw(NO_ACCOUNT, pointer=pointer)])
 
 
 def may_open(application: Application, offer: Offer, *, strict: bool) -> BankError | None:

@@ -16,13 +16,14 @@ from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Consequence
 from lastro.database import Database, constraint_of
-from lastro.errors import Conflict, Flaw, NotFound, PreconditionFailed
+from lastro.errors import Conflict, PreconditionFailed
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.ledger.book import Holdings
 from lastro.outbox import queue
 from lastro.outbox.queue import Promise
 from lastro.paging import Found, page_of
+from lastro.providers.directory import no_provider
 from lastro.values.bank_account import AccountType
 from lastro.values.money import Money
 from lastro.values.tax_id import DocumentType
@@ -36,7 +37,6 @@ OPEN = "account.open"
 _EXISTS = Text(
     "Já existe uma conta para este documento no provedor.", "The provider already has an account for this document."
 )
-_NO_PROVIDER = Text("Provedor não encontrado.", "Provider not found.")
 _FORBIDDEN_STEP = Text(
     "A conta está {status}; esta operação não é possível.", "The account is {status}; this is not possible."
 )
@@ -99,7 +99,7 @@ async def add(
         if constraint_of(error) == "pk_open_accounts":
             raise Conflict(_EXISTS) from error
         if constraint_of(error) == "fk_accounts_provider_id":  # taken away in this very moment
-            raise NotFound(_NO_PROVIDER, flaws=[Flaw(_NO_PROVIDER, pointer="/data/attributes/providerId")]) from error
+            raise no_provider("/data/attributes/providerId") from error
         raise
     await book.open_balance(tx, account_id)
     return account
@@ -118,7 +118,7 @@ async def get(db: Database, caller: Caller, account_id: UUID) -> tuple[AccountFa
     """One account of the caller's, and its money, in one trip: nothing is read more often. Raises NotFound."""
     rows = await db.look(_GET, caller.tenant_id, account_id) if caller.reaches(account_id) else []
     if not rows:
-        raise NotFound(rules.NO_ACCOUNT)
+        raise rules.no_account()
     return _facts(rows[0]), Holdings(
         Money(rows[0]["available_centavos"]), Money(rows[0]["in_transit_centavos"]), rows[0]["seq"]
     )
@@ -250,5 +250,5 @@ async def _locked(tx: AsyncSession, caller: Caller, account_id: UUID) -> Account
     query = owned(Account, caller).where(Account.id == account_id).with_for_update(key_share=True)
     account = (await tx.execute(query)).scalar_one_or_none()
     if account is None:
-        raise NotFound(rules.NO_ACCOUNT)
+        raise rules.no_account()
     return account

@@ -7,15 +7,15 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.auth.binding import UNBOUND, Rights
+from lastro.auth.binding import Rights
 from lastro.auth.models import ApiClient, ApiToken
 from lastro.auth.tokens import NewToken, kept_of
 from lastro.errors import NotFound
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 
-_NO_CLIENT = Text("Cliente de API não encontrado.", "API client not found.")
-_NO_TOKEN = Text("Token não encontrado.", "Token not found.")
+NO_CLIENT = Text("Cliente de API não encontrado.", "API client not found.")
+NO_TOKEN = Text("Token não encontrado.", "Token not found.")
 
 
 async def keep(
@@ -37,13 +37,13 @@ async def keep(
         tenant_id=tenant_id,
         client_id=client_id,
         name=name,
-        secret_hmac=kept_of(token.secret_hmac, is_bound=client_id is not None or rights.binding != UNBOUND),
         created_by=created_by,
         created_at=now,
         expires_at=expires_at,
         revoked_at=None,
         rights=rights,
     )
+    row.secret_hmac = kept_of(token.secret_hmac, is_bound=row.is_bound)
     tx.add(row)
     await tx.flush()
     return row
@@ -62,7 +62,7 @@ async def search(tx: AsyncSession, tenant_id: UUID) -> Sequence[ApiToken]:
 async def revoke(tx: AsyncSession, token_id: str, *, now: datetime) -> None:
     """End a token. Raises NotFound. A token that was revoked stays revoked since then."""
     if await tx.get(ApiToken, token_id) is None:
-        raise NotFound(_NO_TOKEN)
+        raise NotFound(NO_TOKEN)
     await tx.execute(
         update(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
     )
@@ -77,7 +77,7 @@ async def search_clients(tx: AsyncSession, tenant_id: UUID) -> Sequence[ApiClien
 async def revoke_client(tx: AsyncSession, client_id: UUID, *, now: datetime) -> None:
     """End a client and all of its tokens. Raises NotFound. One that was revoked stays revoked since then."""
     if await tx.get(ApiClient, client_id) is None:
-        raise NotFound(_NO_CLIENT)
+        raise NotFound(NO_CLIENT)
     await tx.execute(
         update(ApiClient)
         .where(ApiClient.id == client_id, ApiClient.revoked_at.is_(None))

@@ -12,6 +12,7 @@ from lastro.outbox import queue
 from lastro.outbox.queue import Concern
 from lastro.pix.payments import conclusion as payments
 from lastro.pix.payments import returns
+from lastro.pix.payments.service import NO_PAYMENT
 from lastro.pix.refunds import conclusion as refunds
 from lastro.pix.transfers import service as transfers
 from lastro.providers.protocol import (
@@ -24,9 +25,6 @@ from lastro.providers.protocol import (
     PixReceived,
     ReturnReceived,
 )
-from lastro.values.text import Text
-
-_NO_PAYMENT = Text("Pagamento não encontrado.", "Payment not found.")
 
 
 async def handle(bank: Bank, provider_id: UUID, notification: Notification) -> Sequence[str | None]:
@@ -73,7 +71,7 @@ async def _conclude(bank: Bank, provider_id: UUID, status: PaymentStatus) -> Non
         hear = refunds.hear if status.end_to_end_id.is_return else payments.hear
         heard = await hear(tx, provider_id, status.end_to_end_id, status.outcome, now=bank.now())
         if not heard:
-            raise NotFound(_NO_PAYMENT)
+            raise NotFound(NO_PAYMENT)
 
 
 async def _take_back(bank: Bank, provider_id: UUID, returned: ReturnReceived) -> str | None:

@@ -44,11 +44,17 @@ _OAUTH_ERRORS: Mapping[ErrorCode, str] = {
 }
 
 
+REQUIRED = Text("Campo obrigatório.", "Required field.")
+NO_STRING = Text("Deve ser um texto.", "Must be a string.")
+NO_INTEGER = Text("Deve ser um número inteiro.", "Must be an integer.")
+_NO_UUID = Text("Deve ser um UUID.", "Must be a UUID.")
+_NO_OBJECT = Text("Deve ser um objeto.", "Must be an object.")
+
 # What Pydantic found, in our words. Its own words may quote the value, and know only English.
 _FINDINGS: Mapping[str, Text] = {
-    "missing": Text("Campo obrigatório.", "Required field."),
+    "missing": REQUIRED,
     "extra_forbidden": Text("Campo ou parâmetro desconhecido.", "Unknown field or parameter."),
-    "string_type": Text("Deve ser um texto.", "Must be a string."),
+    "string_type": NO_STRING,
     "string_too_long": Text(
         "Deve ter no máximo {max_length} caracteres.", "Must have at most {max_length} characters."
     ),
@@ -57,15 +63,15 @@ _FINDINGS: Mapping[str, Text] = {
     ),
     "enum": Text("Deve ser um destes: {expected}.", "Must be one of: {expected}."),
     "literal_error": Text("Deve ser: {expected}.", "Must be: {expected}."),
-    "uuid_parsing": Text("Deve ser um UUID.", "Must be a UUID."),
-    "uuid_type": Text("Deve ser um UUID.", "Must be a UUID."),
-    "int_parsing": Text("Deve ser um número inteiro.", "Must be an integer."),
-    "int_type": Text("Deve ser um número inteiro.", "Must be an integer."),
+    "uuid_parsing": _NO_UUID,
+    "uuid_type": _NO_UUID,
+    "int_parsing": NO_INTEGER,
+    "int_type": NO_INTEGER,
     "greater_than_equal": Text("Deve ser no mínimo {ge}.", "Must be at least {ge}."),
     "less_than_equal": Text("Deve ser no máximo {le}.", "Must be at most {le}."),
-    "model_type": Text("Deve ser um objeto.", "Must be an object."),
+    "model_type": _NO_OBJECT,
     "model_attributes_type": Text("Deve ser um objeto JSON.", "Must be a JSON object."),
-    "dict_type": Text("Deve ser um objeto.", "Must be an object."),
+    "dict_type": _NO_OBJECT,
 }
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from lastro.jsonapi.document import Collection, Kind, ListLinks, Meta, Resource, link
+from lastro.jsonapi.errors import NO_INTEGER
 from lastro.jsonapi.fields import Day
 from lastro.paging import DEEPEST_ROW, PageRequest
 from lastro.values.text import Invalid, Text
@@ -17,12 +18,11 @@ LARGEST_PAGE = 100
 
 _DAYS = Text("dateFrom não pode ser depois de dateTo.", "dateFrom may not be after dateTo.")
 _BOTH = Text("Use page[number] ou page[after], não ambos.", "Use page[number] or page[after], not both.")
-_NOT_DIGITS = Text("Deve ser um número inteiro.", "Must be an integer.")
 
 
 def _digits(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,20}", value):
-        raise Invalid(_NOT_DIGITS)
+        raise Invalid(NO_INTEGER)
     return value
 
 

@@ -9,11 +9,11 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
-from lastro.accounts.rules import NO_ACCOUNT
+from lastro.accounts.rules import no_account
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.errors import Flaw, NotFound, Unprocessable
+from lastro.errors import Flaw, Unprocessable
 from lastro.idempotency import find, once
 from lastro.isolated import Isolated
 from lastro.keyring import KeyRing
@@ -43,7 +43,7 @@ async def get(tx: AsyncSession, caller: Caller, account_id: UUID) -> resources.K
 async def _read(tx: AsyncSession, caller: Caller, account_id: UUID) -> tuple[Account, KycFile | None]:
     account = (await tx.execute(owned(Account, caller).where(Account.id == account_id))).scalar_one_or_none()
     if account is None:
-        raise NotFound(NO_ACCOUNT)
+        raise no_account()
     file = (await tx.execute(owned(KycFile, caller).where(KycFile.account_id == account_id))).scalar_one_or_none()
     return account, file
 
@@ -134,7 +134,7 @@ async def _take_in(
     query = owned(Account, caller).where(Account.id == account_id).with_for_update(key_share=True)
     account = (await tx.execute(query)).scalar_one_or_none()
     if account is None:
-        raise NotFound(NO_ACCOUNT)
+        raise no_account()
     dossier = await desk.locked(tx, account)
     refusal = rules.may_send(account.status, dossier.file.status if dossier else KycStatus.NOT_STARTED)
     if refusal is not None:

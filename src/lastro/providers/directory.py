@@ -95,8 +95,9 @@ class _Line:
     speaks: Provider
 
 
-def _no_provider() -> NotFound:
-    return NotFound(_NO_PROVIDER, flaws=[Flaw(_NO_PROVIDER, pointer="/data/attributes/providerId")])
+def no_provider(pointer: str | None = None) -> NotFound:
+    """Absent, or another tenant's: nobody can tell which. `pointer`: to what named it."""
+    return NotFound(_NO_PROVIDER, flaws=[] if pointer is None else [Flaw(_NO_PROVIDER, pointer=pointer)])
 
 
 class ProviderDirectory:
@@ -144,7 +145,7 @@ class ProviderDirectory:
         if row is None:
             self._known.pop(provider_id, None)
             self._lines.pop(provider_id, None)
-            raise _no_provider()
+            raise no_provider("/data/attributes/providerId")
         facts = self._facts(row)
         if self._asking.get(provider_id, (None,))[0] is asyncio.current_task():  # else it was forgotten meanwhile
             self._known[provider_id] = (facts, asked_at + MEMORY_SECONDS)
@@ -199,7 +200,7 @@ class ProviderDirectory:
             provider_id = await self._default_of(tenant_id)
         facts = await self.get(provider_id)
         if facts.tenant_id != tenant_id:
-            raise _no_provider()
+            raise no_provider("/data/attributes/providerId")
         return facts
 
     async def _default_of(self, tenant_id: UUID) -> UUID:

@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
-from lastro.accounts.rules import NO_ACCOUNT
+from lastro.accounts.rules import no_account
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.errors import NotFound, Unavailable
+from lastro.errors import Unavailable
 from lastro.jsonapi.log import Looked
 from lastro.ledger import history
 from lastro.ledger.history import Span
@@ -70,7 +70,7 @@ async def holder(tx: AsyncSession, caller: Caller, account_id: UUID) -> Holder:
     )
     found = (await tx.execute(query)).one_or_none()
     if found is None:
-        raise NotFound(NO_ACCOUNT)
+        raise no_account()
     account, ispb = found
     return Holder(
         account_id=account.id,

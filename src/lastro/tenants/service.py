@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
-from lastro.accounts.rules import CLOSED, NO_ACCOUNT, WRONG_CHECK_DIGITS
+from lastro.accounts.rules import CLOSED, WRONG_CHECK_DIGITS, no_account
 from lastro.accounts.states import AccountStatus
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
@@ -22,7 +22,8 @@ from lastro.values.tax_id import TaxId
 from lastro.values.text import Invalid, Text
 from lastro.values.time_ordered_id import new_id
 
-NO_TENANT = Text("Cliente não encontrado.", "Tenant not found.")
+NO_TENANT = Text("Empresa não encontrada.", "Tenant not found.")
+_MAIN_ACCOUNT = "/data/attributes/mainAccountId"
 
 
 async def create_tenant(bank: Bank, name: str, tax_id: str) -> UUID:
@@ -54,9 +55,9 @@ async def change_main_account(tx: AsyncSession, caller: Caller, account_id: UUID
         query = owned(Account, caller).where(Account.id == account_id).with_for_update(read=True)
         account = (await tx.execute(query)).scalar_one_or_none()
         if account is None:
-            raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/mainAccountId")])
+            raise no_account(_MAIN_ACCOUNT)
         if account.status is AccountStatus.CLOSED:
-            raise Conflict(CLOSED)
+            raise Conflict(CLOSED, flaws=[Flaw(CLOSED, pointer=_MAIN_ACCOUNT)])
     tenant.main_account_id = account_id
     await tx.flush()
     return tenant

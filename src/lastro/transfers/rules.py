@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
-from lastro.accounts.rules import NO_ACCOUNT, NOT_ACTIVE
+from lastro.accounts.rules import NOT_ACTIVE, SAME_ACCOUNT
 from lastro.accounts.states import AccountStatus
-from lastro.errors import BankError, Conflict, Flaw, InsufficientBalance, NotFound, Unprocessable
+from lastro.errors import BankError, Conflict, Flaw, InsufficientBalance, Unprocessable
 from lastro.values.money import MAX_CENTAVOS, Money
 from lastro.values.text import Text
 
 GIVES, TAKES = "/data/attributes/accountId", "/data/attributes/recipientAccountId"
 _AMOUNT = "/data/attributes/amount"
 
-_ITSELF = Text("A conta de destino é a própria conta de origem.", "The recipient is the giving account itself.")
 _CURRENCY = Text("As contas são de moedas diferentes.", "The accounts are in different currencies.")
 _ELSEWHERE = Text(
     "As contas são de instituições diferentes: entre elas, envie um Pix.",
@@ -19,7 +18,8 @@ _ELSEWHERE = Text(
 )
 _SHORT = Text("Saldo insuficiente para a transferência.", "Insufficient balance for the transfer.")
 _TOO_MUCH = Text(
-    "A conta de destino passaria de R$ 100 bilhões.", "The recipient account would hold more than R$ 100 billion."
+    "O saldo da conta de destino passaria de R$ 100 bilhões.",
+    "The recipient account would hold more than R$ 100 billion.",
 )
 
 
@@ -40,14 +40,9 @@ class Holding:
     total: Money
 
 
-def no_account(pointer: str) -> NotFound:
-    """Absent, another tenant's, or beyond the token's reach: nobody can tell which."""
-    return NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer=pointer)])
-
-
 def itself() -> Unprocessable:
     """Both sides are one account."""
-    return _impossible(_ITSELF, TAKES)
+    return _impossible(SAME_ACCOUNT, TAKES)
 
 
 def may_connect(giver: Side, taker: Side) -> BankError | None:

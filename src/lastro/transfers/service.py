@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
+from lastro.accounts.rules import no_account
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.auth.spending import spend
@@ -43,7 +44,7 @@ async def create(bank: Bank, caller: Caller, order: TransferOrder, attempt: Atte
     """
     for account_id, pointer in ((order.account_id, rules.GIVES), (order.recipient_account_id, rules.TAKES)):
         if not caller.reaches(account_id):
-            raise rules.no_account(pointer)
+            raise no_account(pointer)
 
     async def apply(tx: AsyncSession) -> TransferDocument:
         await _demand_two_sides(tx, caller, order)
@@ -77,7 +78,7 @@ async def _demand_two_sides(tx: AsyncSession, caller: Caller, order: TransferOrd
     sides = {row.id: Side(row.currency, row.house) for row in await tx.execute(query)}
     for account_id, pointer in ((order.account_id, rules.GIVES), (order.recipient_account_id, rules.TAKES)):
         if account_id not in sides:
-            raise rules.no_account(pointer)
+            raise no_account(pointer)
     if order.account_id == order.recipient_account_id:
         raise rules.itself()
     refusal = rules.may_connect(sides[order.account_id], sides[order.recipient_account_id])

@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import idempotency
 from lastro.accounts.models import Account
-from lastro.accounts.rules import NO_ACCOUNT
+from lastro.accounts.rules import no_account
 from lastro.attempt import Answer, Attempt, Overtaken
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
-from lastro.errors import BankError, Conflict, Flaw, NotFound, Unavailable
+from lastro.errors import BankError, Conflict, NotFound, Unavailable
 from lastro.idempotency import once
 from lastro.ledger import book
 from lastro.outbox import queue
@@ -35,7 +35,7 @@ from lastro.pix.keys.rules import KeyAccount
 from lastro.pix.keys.states import STATUS, KeyStage, KeyStatus
 from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
-from lastro.providers.refusals import ALREADY_HERE, why_taken
+from lastro.providers.refusals import ALREADY_HERE, NO_SUCH_KEY, why_taken
 from lastro.values.pix_key import KeyType
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Text
@@ -51,7 +51,6 @@ _OVER = Text(
     "A newer registration took the place of this one, or it was deleted.",
 )
 
-_NO_KEY = Text("Chave Pix não encontrada.", "Pix key not found.")
 _DECIDED = frozenset({KeyStage.ACTIVE, KeyStage.REMOVING, KeyStage.INACTIVE})
 
 
@@ -123,7 +122,7 @@ async def _locked_account(tx: AsyncSession, caller: Caller, account_id: UUID) ->
     query = owned(Account, caller).where(Account.id == account_id).with_for_update(key_share=True)
     account = (await tx.execute(query)).scalar_one_or_none()
     if account is None:
-        raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
+        raise no_account("/data/attributes/accountId")
     return account
 
 
@@ -271,7 +270,7 @@ async def remove(bank: Bank, caller: Caller, key_id: UUID) -> None:
         await _locked_account(tx, caller, account_id)
         key = await _read(tx, account_id, key_id, locked=True)
         if key is None or STATUS[key.stage] is KeyStatus.INACTIVE or expired(key, bank.now()):
-            raise NotFound(_NO_KEY)
+            raise NotFound(NO_SUCH_KEY)
         await crossing.take_away(tx, key, now=bank.now())
     bank.doorbell.ring()
     await _wait(bank, account_id, key_id, {KeyStage.INACTIVE})
@@ -312,7 +311,7 @@ async def get(tx: AsyncSession, caller: Caller, key_id: UUID) -> PixKeyRow:
     """One key of the caller's, whatever its status. Raises NotFound."""
     key = (await tx.execute(owned(PixKeyRow, caller).where(PixKeyRow.id == key_id))).scalar_one_or_none()
     if key is None:
-        raise NotFound(_NO_KEY)
+        raise NotFound(NO_SUCH_KEY)
     return key
 
 

@@ -20,15 +20,11 @@ from lastro import metrics
 from lastro.attempt import Overtaken
 from lastro.errors import RateLimited
 from lastro.pix.lookups.models import BudgetLevel
+from lastro.providers.refusals import TOO_OFTEN
 from lastro.values.tax_id import DocumentType, TaxId
-from lastro.values.text import Text
 
 MILLI = 1000
 _MINUTE = 60_000_000  # microseconds
-_TOO_OFTEN = Text(
-    "Consultas demais ao diretório de chaves. Aguarde e tente de novo.",
-    "Too many requests to the key directory. Wait, then try again.",
-)
 
 
 class Purpose(StrEnum):
@@ -215,7 +211,7 @@ def refused(
     if not longest:
         return None
     metrics.LOOKUPS_REFUSED.labels(emptiest, purpose).inc()
-    return RateLimited(_TOO_OFTEN, retry_after=longest)
+    return RateLimited(TOO_OFTEN, retry_after=longest)
 
 
 _LOCK = text(

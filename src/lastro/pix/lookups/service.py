@@ -10,16 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro import metrics
 from lastro.accounts.models import Account
-from lastro.accounts.rules import NO_ACCOUNT, NOT_ACTIVE
+from lastro.accounts.rules import NOT_ACTIVE, no_account
 from lastro.accounts.states import AccountStatus
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
 from lastro.errors import (
     BankError,
     Conflict,
-    Flaw,
     KeyNotFound,
-    NotFound,
     RateLimited,
     Unprocessable,
 )
@@ -31,6 +29,7 @@ from lastro.providers.directory import ProviderFacts
 from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
 from lastro.providers.protocol import KeyOwner, Party
+from lastro.providers.refusals import NO_SUCH_KEY
 from lastro.tenants.models import Tenant
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import PixKey
@@ -40,7 +39,6 @@ from lastro.values.text import Text as Sentence
 KEPT_FOR = timedelta(minutes=15)
 """How long a payment may go out under the id of a lookup."""
 
-_NO_KEY = Sentence("Chave Pix não encontrada.", "Pix key not found.")
 _NO_PROVIDER = Sentence(
     "Não há provedor para consultar: informe accountId ou cadastre um provedor.",
     "There is no provider to ask: give an accountId, or have a provider added.",
@@ -130,7 +128,7 @@ async def ask(
 
 def no_key() -> KeyNotFound:
     """Of a key with wrong check digits it is not charged: it tells nothing that arithmetic does not."""
-    return KeyNotFound(_NO_KEY)
+    return KeyNotFound(NO_SUCH_KEY)
 
 
 def _settle(bank: Bank, asker: Asker, price: int) -> None:
@@ -176,7 +174,7 @@ async def _payer(tx: AsyncSession, caller: Caller, account_id: UUID | None) -> t
     if account_id is not None:
         account = (await tx.execute(owned(Account, caller).where(Account.id == account_id))).scalar_one_or_none()
         if account is None:
-            raise NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
+            raise no_account("/data/attributes/accountId")
         if account.status is not AccountStatus.ACTIVE:
             raise Conflict(NOT_ACTIVE)
         return account.provider_id, TaxId(account.holder_document, account.holder_document_type)

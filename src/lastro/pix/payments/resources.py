@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from lastro.errors import Flaw, Validation
 from lastro.jsonapi.document import BASE_PATH, Body, Collection, Document, Incoming, Resource, Schema, SelfLink, link
+from lastro.jsonapi.errors import REQUIRED
 from lastro.jsonapi.fields import Amount, CorrelationId, Reais, Timestamp, line, quoted, timestamp, write_amount
 from lastro.jsonapi.query import DatedQuery, collection
 from lastro.paging import Found
@@ -22,7 +23,6 @@ from lastro.values.text import Invalid, Text
 Kind = Literal["pix-payments"]
 Description = Annotated[str, *line(140)]
 
-_REQUIRED = Text("Campo obrigatório.", "Required field.")
 _A_DAY_OR_TWO = Text(
     "Informe também filter[dateFrom] e filter[dateTo], de no máximo dois dias.",
     "Give filter[dateFrom] and filter[dateTo] too, of two days at most.",
@@ -73,7 +73,7 @@ class NewPayment(Incoming):
     @classmethod
     def _one_of_both(cls, value: Any, info: ValidationInfo) -> Any:
         if "qr_code_text" in info.data and (value is None) == (info.data["qr_code_text"] is None):
-            raise Invalid(_REQUIRED if value is None else _ONE_OF_BOTH)
+            raise Invalid(REQUIRED if value is None else _ONE_OF_BOTH)
         return value
 
     def _recipient(self) -> PixKey | str:

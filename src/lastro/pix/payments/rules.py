@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from lastro.accounts.rules import NO_ACCOUNT, NOT_ACTIVE
+from lastro.accounts import rules as accounts
+from lastro.accounts.rules import NOT_ACTIVE
 from lastro.auth import caps
 from lastro.errors import BankError, Conflict, Flaw, InsufficientBalance, NotFound, Unprocessable
 from lastro.values.text import Text
@@ -15,8 +16,8 @@ SHORT = Text("Saldo insuficiente para o envio.", "Insufficient balance.")
 
 
 def no_account() -> NotFound:
-    """The paying account does not exist, or is another tenant's: nobody can tell which."""
-    return NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
+    """Of the one that is to pay."""
+    return accounts.no_account("/data/attributes/accountId")
 
 
 def not_active() -> Conflict:

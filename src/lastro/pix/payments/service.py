@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
+from lastro.accounts.rules import SAME_ACCOUNT
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.auth.spending import caps_of
@@ -40,9 +41,8 @@ from lastro.values.pix_key import PixKey
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import first_id_at, new_id
 
-_NO_PAYMENT = Text("Pagamento não encontrado.", "Payment not found.")
+NO_PAYMENT = Text("Pagamento não encontrado.", "Payment not found.")
 _KEY = Text("Chave Pix do destinatário inválida ou inexistente.", "Recipient's Pix key invalid or unknown.")
-_SELF = Text("A conta de destino é a própria conta de origem.", "The recipient is the paying account itself.")
 
 
 async def send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None) -> Answer:
@@ -89,7 +89,7 @@ async def _send(bank: Bank, caller: Caller, wish: Wish, attempt: Attempt | None,
     else:
         payee = _told(known.remembered, order.key, now)
     if payee.party.account == paying:
-        raise _unprocessable(_SELF)
+        raise _unprocessable(SAME_ACCOUNT)
     ready = ReadyOrder(
         id=new_id(now),
         order=order,
@@ -170,7 +170,7 @@ async def get(tx: AsyncSession, caller: Caller, payment_id: UUID) -> PixPayment:
     """One payment of the caller's. Raises NotFound."""
     payment = (await tx.execute(owned(PixPayment, caller).where(PixPayment.id == payment_id))).scalar_one_or_none()
     if payment is None:
-        raise NotFound(_NO_PAYMENT)
+        raise NotFound(NO_PAYMENT)
     return payment
 
 

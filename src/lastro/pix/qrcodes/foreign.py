@@ -4,19 +4,13 @@ import asyncio
 from datetime import datetime
 
 from lastro.bank import Bank
-from lastro.egress import Egress
+from lastro.egress import SILENT, Egress
 from lastro.errors import InvalidQrCode, ProviderUnavailable
 from lastro.pix.qrcodes import charge, rules
 from lastro.pix.qrcodes.charge import Charge
 from lastro.pix.qrcodes.signature import open_envelope
-from lastro.values.text import Text
 
 SECONDS = 2.5  # for the charge and the keys together: who waits for it holds a telephone
-
-_SILENT = Text(
-    "A instituição que emitiu o QR Code não respondeu. Tente de novo.",
-    "The institution that issued the QR code did not answer. Try again.",
-)
 
 
 async def charge_at(bank: Bank, location: str) -> Charge:
@@ -25,7 +19,7 @@ async def charge_at(bank: Bank, location: str) -> Charge:
         async with asyncio.timeout(SECONDS):
             return await _fetched(bank.egress, location, bank.now())
     except TimeoutError:
-        raise ProviderUnavailable(_SILENT, retry_after=2) from None
+        raise ProviderUnavailable(SILENT, retry_after=2) from None
     except InvalidQrCode as error:
         raise rules.unreadable(error.text) from error
 

@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.accounts.models import Account
-from lastro.accounts.rules import NO_ACCOUNT
+from lastro.accounts.rules import no_account
 from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank, Publication
-from lastro.errors import BankError, Flaw, NotFound
+from lastro.errors import BankError, NotFound
 from lastro.idempotency import find, once
 from lastro.pix.keys.models import PixKeyRow
 from lastro.pix.keys.states import KeyStage
@@ -56,7 +56,7 @@ async def create(bank: Bank, caller: Caller, order: CodeOrder, attempt: Attempt 
     async def apply(tx: AsyncSession) -> QrCodeDocument:
         account = await _receiving(tx, caller, order.account_id)
         if offer is None:  # opened just now
-            raise _no_account()
+            raise no_account("/data/attributes/accountId")
         key = await _key_of(tx, account.id)
         signed = bank.publication.signer is not None
         refusal = rules.may_be_made(
@@ -117,12 +117,8 @@ async def _receiving(tx: AsyncSession, caller: Caller, account_id: UUID) -> Acco
     query = owned(Account, caller).where(Account.id == account_id).with_for_update(read=True)
     account = (await tx.execute(query)).scalar_one_or_none()
     if account is None:
-        raise _no_account()
+        raise no_account("/data/attributes/accountId")
     return account
-
-
-def _no_account() -> NotFound:
-    return NotFound(NO_ACCOUNT, flaws=[Flaw(NO_ACCOUNT, pointer="/data/attributes/accountId")])
 
 
 async def _key_of(tx: AsyncSession, account_id: UUID) -> PixKey | None:

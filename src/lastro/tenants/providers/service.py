@@ -13,12 +13,12 @@ from lastro.attempt import Answer, Attempt
 from lastro.auth.caller import Caller, owned
 from lastro.bank import Bank
 from lastro.database import constraint_of
-from lastro.errors import Conflict, Flaw, NotFound
+from lastro.errors import Conflict, Flaw
 from lastro.idempotency import once
 from lastro.keyring import CannotOpen
 from lastro.paging import Found, page_of
 from lastro.providers import credentials
-from lastro.providers.directory import Adapter, access
+from lastro.providers.directory import Adapter, access, no_provider
 from lastro.providers.features import Feature
 from lastro.providers.models import ProviderRow
 from lastro.providers.states import ProviderStatus
@@ -30,7 +30,6 @@ from lastro.values.bank_account import AccountType
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 
-_NO_PROVIDER = Text("Provedor não encontrado.", "Provider not found.")
 _CODE_TAKEN = Text("Já existe um provedor com este código.", "There is a provider with this code already.")
 _HAS_ACCOUNTS = Text("O provedor tem contas.", "The provider has accounts.")
 _IS_DEFAULT = Text(
@@ -213,7 +212,7 @@ async def _read(tx: AsyncSession, caller: Caller, provider_id: UUID, *, locked: 
     query = owned(ProviderRow, caller).where(ProviderRow.id == provider_id)
     row = (await tx.execute(query.with_for_update(key_share=True) if locked else query)).scalar_one_or_none()
     if row is None:
-        raise NotFound(_NO_PROVIDER)
+        raise no_provider()
     return row
 
 
