@@ -1,12 +1,13 @@
 """`lastro tokens` and `lastro clients`: who may use the API, said by an operator, who may give anything."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
+from lastro.access.states import AccessStatus, status_of
 from lastro.auth.binding import Binding, Rights
 from lastro.auth.permissions import Permission
 from lastro.console import in_the_bank
@@ -102,7 +103,11 @@ def list_tokens(tenant: UUID) -> None:
     async def read(assembly: "Assembly") -> str:
         async with assembly.bank.db.transaction() as tx:
             rows = await service.search(tx, tenant)
-        lines = [f"{row.id}  {row.name}  expires {row.expires_at or 'never'}  {_told(row)}" for row in rows]
+        now = assembly.bank.now()
+        lines = [
+            f"{row.id}  {row.name}  expires {row.expires_at or 'never'}  {told(row, now, row.expires_at)}"
+            for row in rows
+        ]
         return "\n".join(lines) or "No tokens."
 
     typer.echo(in_the_bank(read))
@@ -150,7 +155,8 @@ def list_clients(tenant: UUID) -> None:
     async def read(assembly: "Assembly") -> str:
         async with assembly.bank.db.transaction() as tx:
             rows = await service.search_clients(tx, tenant)
-        return "\n".join(f"{row.id}  {row.name}  {_told(row)}" for row in rows) or "No clients."
+        now = assembly.bank.now()
+        return "\n".join(f"{row.id}  {row.name}  {told(row, now)}" for row in rows) or "No clients."
 
     typer.echo(in_the_bank(read))
 
@@ -168,12 +174,18 @@ def revoke_client(client_id: UUID) -> None:
     typer.echo(in_the_bank(end))
 
 
-def _told(row: "ApiToken | ApiClient") -> str:
+def told(row: "ApiToken | ApiClient", now: datetime, expires_at: datetime | None = None) -> str:
+    """Whether it still opens anything, and what: the permissions, then the bounds that there are."""
     bounds = {
         "accounts": row.account_ids and " ".join(map(str, row.account_ids)),
         "networks": row.networks and " ".join(row.networks),
         "most each": row.most_each,
         "most a day": row.most_a_day,
     }
-    words = [f"revoked {row.revoked_at}" if row.revoked_at else "good", " ".join(row.permissions)]
+    status = {
+        AccessStatus.ACTIVE: "good",
+        AccessStatus.EXPIRED: "expired",
+        AccessStatus.REVOKED: f"revoked {row.revoked_at}",
+    }[status_of(row.revoked_at, expires_at, now)]
+    words = [status, " ".join(row.permissions)]
     return "  ".join([*words, *(f"{name} {value}" for name, value in bounds.items() if value is not None)])
