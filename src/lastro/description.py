@@ -13,7 +13,7 @@ from lastro.http import ApiRoute
 
 TEXT = """
 Contas bancárias, Pix e um razão de partidas dobradas. Autenticação: `Authorization: Bearer <token>`.
-Toda operação com efeito aceita `Idempotency-Key`. Valores são números em reais com até duas casas decimais.
+Todo `POST` com efeito aceita `Idempotency-Key`. Valores são números em reais com até duas casas decimais.
 """
 
 

@@ -10,11 +10,11 @@ from lastro.values.text import Text
 PER_PAYMENT, PER_DAY = "AMOUNT_PER_PAYMENT", "AMOUNT_PER_DAY"
 
 _PER_PAYMENT = Text(
-    "O valor passa do que este token pode movimentar por operação.",
+    "O valor ultrapassa o que este token pode movimentar por operação.",
     "The amount exceeds what this token may send in one operation.",
 )
 _PER_DAY = Text(
-    "O valor passa do que resta a este token movimentar hoje.",
+    "O valor ultrapassa o que este token ainda pode movimentar hoje.",
     "The amount exceeds what is left of what this token may send today.",
 )
 

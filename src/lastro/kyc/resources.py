@@ -21,7 +21,7 @@ Kind = Literal["kyc"]
 _HOW_MANY = Text(
     f"Envie de 1 a {MOST_DOCUMENTS} documentos por requisição.", f"Send 1 to {MOST_DOCUMENTS} documents a request."
 )
-_TWICE = Text("O mesmo tipo de documento está duas vezes.", "The same type of document stands twice.")
+_TWICE = Text("O mesmo tipo de documento aparece duas vezes.", "The same type of document appears twice.")
 
 Base64 = Annotated[
     str,

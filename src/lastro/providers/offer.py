@@ -11,7 +11,9 @@ from lastro.values.text import Text
 _NOT_OFFERED = Text(
     "O provedor não oferece esta operação ({feature}).", "The provider does not offer this operation ({feature})."
 )
-_SUSPENDED = Text("O provedor está suspenso: nada de novo sai por ele.", "The provider is suspended: nothing goes out.")
+_SUSPENDED = Text(
+    "O provedor está suspenso: nada de novo sai por ele.", "The provider is suspended: nothing new goes out."
+)
 _NOT_OPENING = Text("O provedor não está ativo e não abre contas.", "The provider is not active and opens no accounts.")
 
 

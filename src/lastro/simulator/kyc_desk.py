@@ -103,7 +103,7 @@ async def submit(request: Request, network: TheNetwork) -> Response:
     facts = body.model_dump(mode="json", by_alias=True)
     documents = {each["type"]: each for each in facts["documents"]}
     if len(documents) != len(body.documents):
-        raise bad_request("O mesmo tipo de documento está duas vezes.")
+        raise bad_request("O mesmo tipo de documento aparece duas vezes.")
     row = {
         "request_id": body.request_id,
         "account_id": body.account_id,

@@ -27,8 +27,8 @@ from lastro.values.tax_id import DocumentType, TaxId
 from lastro.values.text import Text
 
 _NOT_CONCLUDED = Text(
-    "O pagamento está {status}; só há comprovante do que foi concluído.",
-    "The payment is {status}; there are receipts of what was concluded only.",
+    "O pagamento está {status}; só pagamentos concluídos têm comprovante.",
+    "The payment is {status}; only concluded payments have a receipt.",
 )
 _CPF_DIGITS = 11
 

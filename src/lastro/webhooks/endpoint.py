@@ -24,7 +24,7 @@ _INSIDE = ("localhost", "localdomain", "local", "internal", "intranet", "private
 
 _NO_URL = Text(
     "Não é uma URL: use, por exemplo, https://api.exemplo.com.br/webhooks, em ASCII (domínios com acento em punycode).",
-    "It is no URL: use for example https://api.example.com/webhooks, in ASCII (other domains in punycode).",
+    "Not a URL: use, for example, https://api.example.com/webhooks, in ASCII (other domains in punycode).",
 )
 _TOO_LONG = Text(f"No máximo {LONGEST} caracteres.", f"At most {LONGEST} characters.")
 _ONLY_HTTPS = Text("Somente https.", "Only https.")
@@ -37,7 +37,7 @@ _NOT_PUBLIC = Text(
     "O endereço não é público: não é alcançável pela internet.",
     "The address is not public: the internet does not reach it.",
 )
-_OURS = Text("Este endereço é nosso.", "This address is ours.")
+_OURS = Text("Este endereço é do próprio servidor.", "This is the address of the server itself.")
 
 
 def parse(url: str, *, loopback: bool, own: Collection[str] = ()) -> str:

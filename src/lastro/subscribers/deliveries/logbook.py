@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.database import among
 from lastro.jsonapi.log import LOOKED_AT_ONCE, Looked
+from lastro.subscribers.subscriptions.service import MOST_OF_A_TENANT
 from lastro.webhooks.models import Delivery, DeliveryStatus
 
 
@@ -48,7 +49,6 @@ _OF_ONE_BY_STATUS = (
     " AND (d.subscription_id, d.status) >= (own.id, '{status}')"
 )
 _LAST = UUID(int=2**128 - 1)
-_LIVING = 20  # subscriptions that a tenant has; with the deleted ones there may be more, and a look costs as much
 
 
 async def look(tx: AsyncSession, sought: Sought, *, size: int) -> Looked[Delivery]:
@@ -78,7 +78,8 @@ async def look(tx: AsyncSession, sought: Sought, *, size: int) -> Looked[Deliver
         values["accounts"] = list(sought.accounts)
         types.append(bindparam("accounts", type_=ARRAY(Uuid())))
     if sought.types is not None:
-        most = max(most, LOOKED_AT_ONCE * _LIVING // max(len(sought.subscriptions), _LIVING))
+        # With the deleted ones there may be more than a tenant has at a time, and a look costs as much.
+        most = max(most, LOOKED_AT_ONCE * MOST_OF_A_TENANT // max(len(sought.subscriptions), MOST_OF_A_TENANT))
         values["types"] = list(sought.types)
         types.append(bindparam("types", type_=ARRAY(Text())))
     statement = _LOOK.format(

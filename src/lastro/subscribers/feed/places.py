@@ -1,4 +1,4 @@
-"""Looks along the feed: which news lie where, in the one order in which they are told."""
+"""Looks along the feed: which event lies where, in the one order in which they are told."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""/events: where the news are asked for."""
+"""/events: where news is asked for."""
 
 from typing import Annotated
 from uuid import UUID

@@ -40,7 +40,7 @@ class Alteration:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Which news are to be told again: these, or of a time; then of these types (None: as the subscription says).
+    """Which events are to be told again: these, or of a time; then of these types (None: as the subscription says).
 
     `after` is the event up to which an earlier call came.
     """

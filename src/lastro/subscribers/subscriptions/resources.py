@@ -28,6 +28,7 @@ from lastro.subscribers import catalog
 from lastro.subscribers.subscriptions.order import COVERED, Again, Alteration, Wanted
 from lastro.values.text import Invalid, Text
 from lastro.webhooks.models import Subscription, SubscriptionStatus
+from lastro.webhooks.schedule import DEFAULTS
 from lastro.webhooks.signature import OURS
 
 Kind = Literal["webhook-subscriptions"]
@@ -42,10 +43,10 @@ _NOT_THEIRS = ("content-", "webhook-", "proxy-")
 
 _HEADERS_SHAPE = Text(
     f"Deve ser um objeto de até {MOST_HEADERS} cabeçalhos, cada valor um texto.",
-    f"Must be an object of at most {MOST_HEADERS} headers, each value a text.",
+    f"Must be an object of at most {MOST_HEADERS} headers, each value a string.",
 )
-_NO_NAME = Text("Nome de cabeçalho inválido ou repetido.", "Invalid or repeated name of a header.")
-_OURS = Text("Este cabeçalho é nosso.", "This header is ours.")
+_NO_NAME = Text("Nome de cabeçalho inválido ou repetido.", "Invalid or repeated header name.")
+_OURS = Text("Este cabeçalho é reservado.", "This header is reserved.")
 _NO_VALUE = Text(
     f"Valor de cabeçalho: de 1 a {LONGEST_HEADER} caracteres ASCII visíveis, sem espaços nas pontas.",
     f"A header's value: 1 to {LONGEST_HEADER} visible ASCII characters, no spaces around them.",
@@ -97,19 +98,20 @@ AccountIds = Annotated[
     AfterValidator(lambda ids: list(dict.fromkeys(ids))),
 ]
 Url = Annotated[str, Field(strict=True, max_length=2_048, examples=["https://api.empresa.com.br/webhooks"])]
+Retries = Annotated[int, Field(strict=True, ge=0, le=20, description="Tentativas além da primeira")]
 Milliseconds = Annotated[int, Field(strict=True, ge=1_000, le=30_000, description="Prazo de cada tentativa")]
 
 
 class RetryConfig(Incoming):
-    """How often, and how long apart, a delivery is tried again; what is not said is as it is without a word."""
+    """How often, and how long apart, a delivery is tried again; what is left out is as in `schedule.DEFAULTS`."""
 
-    max_retries: Annotated[int, Field(strict=True, ge=0, le=20, description="Tentativas além da primeira")] = 16
+    max_retries: Retries = DEFAULTS["maxRetries"]
     retry_backoff_ms: Annotated[
         int, Field(strict=True, ge=1_000, le=3_600_000, description="Pausa até a segunda tentativa")
-    ] = 5_000
+    ] = DEFAULTS["retryBackoffMs"]
     retry_backoff_multiplier: Annotated[
         float, BeforeValidator(_read_number), Field(ge=1, le=5, description="Quanto cresce cada pausa")
-    ] = 2.5
+    ] = DEFAULTS["retryBackoffMultiplier"]
 
     def kept(self) -> dict[str, Any]:
         """As it lies in the database."""

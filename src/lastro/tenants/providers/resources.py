@@ -142,7 +142,7 @@ class ProviderChanges(Changes):
 
 
 def _terms(given: NewProviderAttributes | ProviderChanges) -> dict[str, Any]:
-    """What was mentioned beside name and code, by the names of `Terms`. Null is the value of who says nothing."""
+    """What was mentioned beside name and code, by the names of `Terms`. Null brings back what holds unless said."""
     terms: dict[str, Any] = {}
     for name in given.model_fields_set - {"name", "code", "ispb", "adapter"}:
         value = getattr(given, name)

@@ -8,7 +8,7 @@ from lastro.tenants.providers.order import NewProvider, Terms
 from lastro.values.participants import participant
 from lastro.values.text import Invalid, Text
 
-_NO_PARTICIPANT = Text("ISPB não participa do Pix.", "This ISPB takes no part in Pix.")
+_NO_PARTICIPANT = Text("Este ISPB não participa do Pix.", "This ISPB takes no part in Pix.")
 _NO_ADAPTER = Text("Adaptador desconhecido. Existem: {known}.", "Unknown adapter. There are: {known}.")
 _UNUSED = Text("O adaptador não usa este campo.", "The adapter does not use this field.")
 _NEEDED = Text("O adaptador precisa desta credencial.", "The adapter needs this credential.")
