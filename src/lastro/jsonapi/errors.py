@@ -44,6 +44,8 @@ _OAUTH_ERRORS: Mapping[ErrorCode, str] = {
 }
 
 
+_A_LIST = Text("Deve ser uma lista.", "Must be a list.")
+
 # What Pydantic found, in our words. Its own words may quote the value, and know only English.
 _FINDINGS: Mapping[str, Text] = {
     "missing": Text("Campo obrigatório.", "Required field."),
@@ -61,11 +63,18 @@ _FINDINGS: Mapping[str, Text] = {
     "uuid_type": Text("Deve ser um UUID.", "Must be a UUID."),
     "int_parsing": Text("Deve ser um número inteiro.", "Must be an integer."),
     "int_type": Text("Deve ser um número inteiro.", "Must be an integer."),
+    "bool_type": Text("Deve ser true ou false.", "Must be true or false."),
     "greater_than_equal": Text("Deve ser no mínimo {ge}.", "Must be at least {ge}."),
     "less_than_equal": Text("Deve ser no máximo {le}.", "Must be at most {le}."),
     "model_type": Text("Deve ser um objeto.", "Must be an object."),
     "model_attributes_type": Text("Deve ser um objeto JSON.", "Must be a JSON object."),
     "dict_type": Text("Deve ser um objeto.", "Must be an object."),
+    "list_type": _A_LIST,
+    "frozen_set_type": _A_LIST,
+    "tuple_type": _A_LIST,
+    "too_short": Text("Deve ter ao menos {min_length} item(ns).", "Must have at least {min_length} item(s)."),
+    "too_long": Text("Deve ter no máximo {max_length} item(ns).", "Must have at most {max_length} item(s)."),
+    "string_pattern_mismatch": Text("Deve ter o formato {pattern}.", "Must match {pattern}."),
 }
 
 
