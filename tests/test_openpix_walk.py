@@ -21,7 +21,7 @@ from lastro.providers.directory import OPENPIX
 from lastro.settings import Settings
 from lastro.values.brcode import StaticCode, read
 from lastro.wiring import _adapters
-from providers.openpix_double import APP_ID, ISPB, KEY, Double, Fault, Somebody
+from providers.openpix_double import APP_ID, ISPB, KEY, Accounts, Double, Fault, Somebody
 from simulator.world import served
 
 ANA = "ana@exemplo.com.br"
@@ -34,6 +34,14 @@ class Shop:
     double: Double
     tenant: Tenant
     account: Account
+    other: Double
+    """Another account at OpenPix, under another AppID."""
+
+    async def acts_by(self, double: Double) -> None:
+        """From now on the provider has this account's AppID."""
+        path = f"/providers/{self.tenant.provider_id}"
+        changed = await self.tenant.patch(path, "providers", {"credentials": {"apiKey": double.app_id}})
+        assert changed.status == 200, changed.body
 
     async def holds(self, reais: str) -> None:
         """The account comes to hold this much, here and there."""
@@ -65,7 +73,8 @@ async def double() -> AsyncIterator[Double]:
 
 @pytest.fixture
 async def shop(world: World, tenant: Tenant, double: Double) -> AsyncIterator[Shop]:
-    async with served(double) as address, httpx.AsyncClient(trust_env=False) as client:
+    other = Double(double.tax_id, app_id="another", account="00000000000000999999")
+    async with served(Accounts([double, other])) as address, httpx.AsyncClient(trust_env=False) as client:
         adapters = cast("dict[str, Any]", world.bank.providers.adapters)
         adapters[OPENPIX] = openpix_http.adapter(client, base_url=address)
         added = await tenant.post(
@@ -89,7 +98,7 @@ async def shop(world: World, tenant: Tenant, double: Double) -> AsyncIterator[Sh
         assert opened.status == 201, opened.body
         account = Account(tenant, opened.id)
         await until(lambda: account.has_status("ACTIVE"))
-        yield Shop(double, tenant, account)
+        yield Shop(double, tenant, account, other)
         await double.told()
         double.deliver_to = None
         await until(lambda: nothing_is_owed(tenant), seconds=30)  # the double goes away, and its address with it
@@ -152,6 +161,47 @@ async def test_it_is_paid_and_pays_and_gets_back_and_gives_back(shop: Shop) -> N
     await shop.holds("50.00")
     await shop.double.told()
     assert set(shop.double.answered) == {200}
+
+
+@pytest.mark.parametrize("knows_the_pix", [True, False])
+async def test_a_refund_that_one_account_began_is_no_other_accounts_to_do_or_to_judge(
+    shop: Shop, knows_the_pix: bool
+) -> None:
+    """It has left, nobody here knows, and then the AppID becomes another account's, and the first one's again."""
+    received = shop.double.is_paid(10_000)
+    await shop.holds("100.00")
+    if knows_the_pix:
+        shop.other.received[received] = 10_000
+    faults = [Fault("POST /refund", dropped=True), Fault("POST /refund", status=503, times=1000)]
+    shop.double.faults += faults
+    (transfer,) = (await shop.tenant.get(f"/pix/transfers?filter[accountId]={shop.account.id}")).body["data"]
+    back = await shop.tenant.post(f"/pix/transfers/{transfer['id']}/refund", "pix-refunds", {"amount": 25.0})
+    assert back.status == 201, back.body
+
+    async def status() -> str:
+        return str((await shop.tenant.get(f"/pix/refunds/{back.id}")).attributes["status"])
+
+    async def has_left() -> bool:
+        return bool(shop.double.left)
+
+    async def was_asked_twice() -> bool:
+        return shop.other.calls.count("GET /account/") >= 2 or await status() != "PROCESSING"
+
+    await until(has_left)
+    await shop.acts_by(shop.other)
+    await until(was_asked_twice, seconds=30)
+    assert (await status(), shop.other.left) == ("PROCESSING", [])
+
+    faults[1].times = 0
+    await shop.acts_by(shop.double)
+
+    async def is_back() -> bool:
+        return await status() == "COMPLETED"
+
+    await until(is_back, seconds=60)
+    await shop.holds("75.00")
+    assert [each["value"] for each in shop.double.left] == [2500]
+    assert shop.other.bugs == []
 
 
 async def test_a_charge_of_openpix_is_made_paid_and_given_back(shop: Shop) -> None:

@@ -95,6 +95,7 @@ class Double:
 
     tax_id: str
     name: str = "Empresa ABC Ltda"
+    app_id: str = APP_ID
     branch: str = "0001"
     account: str = "00000000000000123456"
     balance: int = 10**12
@@ -163,7 +164,7 @@ class Double:
         return 200, answer
 
     def _worked(self, call: str, request: Request, said: Json) -> tuple[str, Json]:
-        if request.headers.get("authorization") != APP_ID:
+        if request.headers.get("authorization") != self.app_id:
             raise Refused(401, "appID inválido")
         name, work = self._desk(call)
         if name in REQUESTS:
@@ -495,6 +496,18 @@ class Double:
     async def told(self) -> None:
         """Wait until every letter has been delivered."""
         await asyncio.gather(*self._telling)
+
+
+@dataclass
+class Accounts:
+    """Several accounts behind one address: the AppID says which one is meant."""
+
+    doubles: list[Double]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app_id = Request(scope).headers.get("authorization")
+        meant = next((each for each in self.doubles if each.app_id == app_id), self.doubles[0])  # which answers 401
+        await meant(scope, receive, send)
 
 
 def _covered(tax_id: str) -> str:

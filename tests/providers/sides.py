@@ -18,6 +18,7 @@ from simulator.world import COMPANY, OUR_ISPB, THEIR_ISPB, World, new_id
 
 COMPANY_HOLDER = Holder("Empresa ABC Ltda", TaxId.parse(COMPANY))
 ANA = Holder("Ana Conceição d'Ávila", TaxId.parse("39053344705"))
+AT_OPENPIX = BankAccount.from_bare("54811417", "0001", "123456", AccountType.PAYMENT)
 FEATURES = {"network": network_http.FEATURES, "openpix": openpix_http.FEATURES}
 
 Letter = tuple[dict[str, str], bytes]
@@ -161,8 +162,7 @@ class OpenPixSide:
             key, ispb=self.ispb, payer_tax_id=COMPANY_HOLDER.tax_id, end_to_end_id=EndToEndId(new_id(self.ispb))
         )
         assert found.end_to_end_id is not None
-        payer = BankAccount.from_bare(self.ispb, "0001", "123456", self.kind)
-        return instruction(found.party, key, amount, found.end_to_end_id, payer)
+        return instruction(found.party, key, amount, found.end_to_end_id, AT_OPENPIX)
 
     async def doomed(self) -> tuple[Instruction, str]:
         order = await self.order()

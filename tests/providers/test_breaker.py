@@ -18,6 +18,7 @@ from lastro.providers.breaker import FAILURES, LONGEST_PAUSE_SECONDS, Circuit, C
 from lastro.providers.guarded import Guarded
 from lastro.providers.network_http import NetworkHttp
 from lastro.providers.protocol import KeyOwner
+from lastro.values.bank_account import AccountType, BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
@@ -320,7 +321,8 @@ async def test_a_directory_that_is_down_keeps_no_payment_from_settling(lines: tu
             await line.find()
     line.gateway.well = True
 
-    assert await line.provider.outcome_of(EndToEndId(new_id())) is not None
+    account = BankAccount.from_bare(OUR_ISPB, "0001", "123456", AccountType.PAYMENT)
+    assert await line.provider.outcome_of(EndToEndId(new_id()), account=account) is not None
     assert line.circuits.states() == {
         "directory": "OPEN",
         "settlement": "CLOSED",

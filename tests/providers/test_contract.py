@@ -71,7 +71,7 @@ async def last_word(provider: Provider, order: Instruction) -> Outcome:
     for _ in range(50):
         if not isinstance(outcome, InFlight):
             break
-        outcome = await provider.outcome_of(order.end_to_end_id)
+        outcome = await provider.outcome_of(order.end_to_end_id, account=order.payer.account)
     assert outcome is not None
     return outcome
 
@@ -254,7 +254,7 @@ async def test_a_payment_settles_once_and_its_outcome_can_be_asked_for(side: Sid
     assert isinstance(outcome, Settled)
     assert outcome.at.tzinfo is not None
     assert outcome.external_ref
-    assert await side.provider.outcome_of(order.end_to_end_id) == outcome
+    assert await side.provider.outcome_of(order.end_to_end_id, account=order.payer.account) == outcome
     assert await side.provider.settle([order]) == [outcome]
     assert await side.left(order) == [150_000]
 
@@ -300,7 +300,7 @@ async def test_a_delayed_payment_is_in_flight(side: Side) -> None:
     await side.takes_its_time(order)
     for _ in range(2):
         assert await side.provider.settle([order]) == [InFlight()]
-        assert await side.provider.outcome_of(order.end_to_end_id) == InFlight()
+        assert await side.provider.outcome_of(order.end_to_end_id, account=order.payer.account) == InFlight()
 
 
 @offering(Feature.PIX_SEND)
@@ -315,23 +315,24 @@ async def test_a_lost_answer_means_that_nothing_is_known_and_repeating_is_safe(s
 
 @offering(Feature.PIX_SEND)
 async def test_a_payment_that_the_rail_never_saw_has_no_outcome(side: Side) -> None:
-    assert await side.provider.outcome_of(EndToEndId(new_id(side.ispb))) is None
+    account = (await side.order()).payer.account
+    assert await side.provider.outcome_of(EndToEndId(new_id(side.ispb)), account=account) is None
 
 
 @offering(Feature.PIX_REFUND)
 async def test_a_received_pix_is_given_back_once_and_not_beyond_its_amount(side: Side) -> None:
     paid = await side.pays_us(1000)
-    now = datetime.now(UTC)
-    back = ReturnInstruction(EndToEndId.new_return(side.ispb, now), paid, Money(1000), "MD06", now)
+    account, now = (await side.order()).payer.account, datetime.now(UTC)
+    back = ReturnInstruction(EndToEndId.new_return(side.ispb, now), paid, account, Money(1000), "MD06", now)
     outcome = await side.provider.give_back(back)
     if isinstance(outcome, InFlight):
         outcome = await side.provider.give_back(back)
     assert isinstance(outcome, Settled)
     assert await side.provider.give_back(back) == outcome
-    assert await side.provider.outcome_of(back.return_id) == outcome
+    assert await side.provider.outcome_of(back.return_id, account=account) == outcome
     more = replace(back, return_id=EndToEndId.new_return(side.ispb, now), amount=Money(1))
     assert isinstance(await side.provider.give_back(more), Rejected)
-    assert await side.provider.outcome_of(EndToEndId.new_return(side.ispb, now)) is None
+    assert await side.provider.outcome_of(EndToEndId.new_return(side.ispb, now), account=account) is None
 
 
 @offering(Feature.PIX_RECEIVE)

@@ -92,9 +92,9 @@ CALLS: dict[str, Callable[[Provider], Any]] = {
         KEY.kind, KEY.value, code="271828", key_id=uuid4(), expires_at=datetime.now(UTC)
     ),
     "settle": lambda it: it.settle([order()]),
-    "outcome_of": lambda it: it.outcome_of(EndToEndId(new_id())),
+    "outcome_of": lambda it: it.outcome_of(EndToEndId(new_id()), account=ACCOUNT),
     "give_back": lambda it: it.give_back(
-        ReturnInstruction(EndToEndId(new_id()), EndToEndId(new_id()), Money(1), "MD06", datetime.now(UTC))
+        ReturnInstruction(EndToEndId(new_id()), EndToEndId(new_id()), ACCOUNT, Money(1), "MD06", datetime.now(UTC))
     ),
 }
 NONSENSE = [

@@ -1,11 +1,13 @@
 """Whatever OpenPix says or does not: no payment goes out twice, and none is called failed that may yet go out."""
 
+import asyncio
 import base64
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from starlette.types import Receive, Scope, Send
 
 from lastro.errors import BankError, ProviderUnavailable, RateLimited, Unauthorized, Unprocessable, Validation
 from lastro.providers import openpix_http
@@ -38,8 +41,8 @@ from lastro.values.pix_key import KeyType, PixKey
 from lastro.values.tax_id import TaxId
 from lastro.values.text import Invalid
 from providers.conftest import OpenPix, access
-from providers.openpix_double import APP_ID, ISPB, Double, Fault, Somebody
-from providers.sides import OpenPixSide
+from providers.openpix_double import APP_ID, ISPB, Accounts, Double, Fault, Somebody
+from providers.sides import AT_OPENPIX, OpenPixSide
 from providers.test_network_http import Network
 from simulator.world import COMPANY, served
 
@@ -56,7 +59,23 @@ def an_id(*, of_return: bool = False) -> EndToEndId:
 
 def a_return(original: str | None = None, centavos: int = 1) -> ReturnInstruction:
     now = datetime.now(UTC)
-    return ReturnInstruction(an_id(of_return=True), EndToEndId(original or an_id()), Money(centavos), "MD06", now)
+    received = EndToEndId(original or an_id())
+    return ReturnInstruction(an_id(of_return=True), received, AT_OPENPIX, Money(centavos), "MD06", now)
+
+
+class Answering(Network):
+    """Something that answers whatever a test wants, and what `account` says when it is asked for our account."""
+
+    account: str | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.account is None or "/account/" not in scope["path"]:
+            await super().__call__(scope, receive, send)
+            return
+        own = {"taxId": COMPANY, "branch": "0001", "account": self.account}
+        said = json.dumps({"accounts": [{"accountId": "a", "isDefault": True}], "account": own}).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": said})
 
 
 @pytest.fixture
@@ -65,12 +84,12 @@ def side(openpix: OpenPix) -> OpenPixSide:
 
 
 @pytest.fixture
-def network() -> Network:
-    return Network()
+def network() -> Answering:
+    return Answering()
 
 
 @pytest.fixture
-async def adapter(network: Network, client: httpx.AsyncClient) -> AsyncIterator[OpenPixHttp]:
+async def adapter(network: Answering, client: httpx.AsyncClient) -> AsyncIterator[OpenPixHttp]:
     """The adapter before something that answers whatever a test wants."""
     async with served(network) as address:
         yield OpenPixHttp(client, base_url=address, access=access(Double(COMPANY)))
@@ -88,6 +107,78 @@ async def test_an_app_id_that_acts_on_another_account_pays_nothing(side: OpenPix
     assert len(await side.left(order)) == 1
 
 
+async def test_an_app_id_that_acts_on_another_account_gives_nothing_back_and_says_nothing(side: OpenPixSide) -> None:
+    back, account = a_return(await side.pays_us(1000), 400), side.double.account
+    await side.provider.settle([await side.order("0.01")])  # after which payments are sure of it for a minute
+    side.double.left.clear()
+    side.double.account = "00000000000000999999"
+    with pytest.raises(ProviderUnavailable):
+        await side.provider.give_back(back)
+    with pytest.raises(ProviderUnavailable):
+        await side.provider.outcome_of(back.return_id, account=AT_OPENPIX)
+    assert side.double.left == []
+
+    side.double.account = account
+    await side.provider.give_back(back)
+    assert [each["value"] for each in side.double.left] == [400]
+
+
+@pytest.fixture
+def other() -> Double:
+    """Another account at OpenPix, under an AppID of its own."""
+    return Double(COMPANY, app_id="another", account="00000000000000999999")
+
+
+@pytest.mark.parametrize("knows_the_pix", [True, False])
+async def test_an_app_id_that_takes_the_place_of_another_repeats_and_judges_no_refund(
+    openpix: OpenPix, client: httpx.AsyncClient, other: Double, knows_the_pix: bool
+) -> None:
+    """Given back, and the answer lost. The other account would give it back again, or say that there is nothing."""
+    double, received = openpix.double, openpix.double.is_paid(1000)
+    back = a_return(received, 400)
+    if knows_the_pix:
+        other.received[received] = 1000
+    async with served(Accounts([double, other])) as address:
+        adapter = openpix_http.adapter(client, base_url=address)
+        double.faults.append(Fault("POST /refund", dropped=True))
+        first = adapter.connect(access(double))
+        with pytest.raises(ProviderUnavailable):
+            await first.give_back(back)
+        second = adapter.connect(access(other, app_id=other.app_id))
+        with pytest.raises(ProviderUnavailable):
+            await second.give_back(back)
+        with pytest.raises(ProviderUnavailable):
+            await second.outcome_of(back.return_id, account=AT_OPENPIX)
+        assert other.left == []
+        assert isinstance(await first.give_back(back), Settled)
+    assert [each["value"] for each in double.left] == [400]
+
+
+async def test_a_refusal_is_believed_only_of_the_account_that_was_meant(side: OpenPixSide) -> None:
+    """In its panel the account under the AppID becomes another one, just between our question and the refusal."""
+    nobody = PixKey.parse(KeyType.EMAIL, "ninguem@exemplo.com.br")
+    order, account = replace(await side.order(), key=nobody), side.double.account
+    for call, ask in (
+        ("POST /refund", partial(side.provider.give_back, a_return())),
+        ("POST /payment", partial(side.provider.settle, [order])),
+    ):
+        side.double.account = account
+        side.double.faults.append(Fault(call, seconds=0.2))
+        answer = asyncio.ensure_future(ask())
+        while call not in side.double.calls:
+            await asyncio.sleep(0.01)
+        side.double.account = "00000000000000999999"
+        with pytest.raises(ProviderUnavailable):
+            await answer
+
+
+async def test_refunds_at_once_share_the_questions_for_the_account(side: OpenPixSide) -> None:
+    received = await side.pays_us(1000)
+    await asyncio.gather(*(side.provider.give_back(a_return(received, 10)) for _ in range(20)))
+    assert [each["value"] for each in side.double.left] == [10] * 20
+    assert side.double.calls.count("GET /account/") <= 3
+
+
 A_KEY_OF_512_BITS = (
     "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALVntoNb1QwZe9VJB8UKT3lUIwOBsVJs4BVOoZj3q8/q7m7qFX2BR4r2H7GlH1GnxTeocZt1Yk2qIX8t"
     "RSot3P0CAwEAAQ=="
@@ -102,8 +193,8 @@ async def look_up(provider: Provider, key: PixKey = KEY) -> Any:
 CALLS: dict[str, Callable[[Provider, Instruction], Any]] = {
     "find_key": lambda it, _: look_up(it),
     "settle": lambda it, order: it.settle([order]),
-    "outcome_of": lambda it, order: it.outcome_of(order.end_to_end_id),
-    "outcome_of_a_return": lambda it, _: it.outcome_of(an_id(of_return=True)),
+    "outcome_of": lambda it, order: it.outcome_of(order.end_to_end_id, account=AT_OPENPIX),
+    "outcome_of_a_return": lambda it, _: it.outcome_of(an_id(of_return=True), account=AT_OPENPIX),
     "give_back": lambda it, _: it.give_back(a_return()),
     "open_account": lambda it, _: it.open_account(
         Holder("Empresa ABC Ltda", OURS), AccountType.PAYMENT, ispb=ISPB, provider_id=uuid4(), request_id=uuid4()
@@ -140,11 +231,14 @@ NONSENSE = [
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("answer", NONSENSE)
 async def test_an_answer_that_is_none_means_that_nothing_is_known(
-    network: Network, adapter: OpenPixHttp, side: OpenPixSide, call: str, answer: tuple[int, bytes]
+    network: Answering, adapter: OpenPixHttp, side: OpenPixSide, call: str, answer: tuple[int, bytes]
 ) -> None:
     network.status, network.body = answer
-    with pytest.raises(ProviderUnavailable):
-        await CALLS[call](adapter, await side.order())
+    for account in (None, side.double.account):  # what is no answer to the question for our account, or behind it
+        network.account = account
+        if account is None or call != "open_account":
+            with pytest.raises(ProviderUnavailable):
+                await CALLS[call](adapter, await side.order())
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -208,7 +302,7 @@ async def test_an_empty_bucket_says_when_it_is_filled_again(side: OpenPixSide) -
     assert raised.value.retry_after == 60
 
 
-async def test_an_answer_about_another_key_is_none(network: Network, adapter: OpenPixHttp) -> None:
+async def test_an_answer_about_another_key_is_none(network: Answering, adapter: OpenPixHttp) -> None:
     owner = {"name": "Ana", "taxID": "390.***.***-05", "psp": "18236120", "branch": "*", "account": "*"}
     said: dict[str, Any] = {"pixKey": KEY.value, "type": "EMAIL", "pixKeyEndToEndId": an_id(), "owner": owner}
     network.answers(said)
@@ -230,7 +324,7 @@ async def test_an_answer_about_another_key_is_none(network: Network, adapter: Op
 
 @pytest.mark.parametrize("case", [(200, ProviderUnavailable), (400, Unprocessable), (503, ProviderUnavailable)])
 async def test_keys_and_what_openpix_says_stay_out_of_logs_and_errors(
-    network: Network,
+    network: Answering,
     adapter: OpenPixHttp,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -260,7 +354,9 @@ async def test_whatever_answer_is_lost_a_payment_goes_out_once(
     with pytest.raises(ProviderUnavailable):
         await side.provider.settle([order])
     await side.provider.settle([order])
-    assert await side.provider.settle([order]) == [await side.provider.outcome_of(order.end_to_end_id)]
+    assert await side.provider.settle([order]) == [
+        await side.provider.outcome_of(order.end_to_end_id, account=AT_OPENPIX)
+    ]
     assert await side.left(order) == [150_000]
 
 
@@ -295,9 +391,10 @@ async def test_a_request_that_is_refused_is_rejected_only_if_there_is_none(side:
 
 @pytest.mark.parametrize("sentence", ["Conta não encontrada", "Bank account not found", "Não foi possível consultar"])
 async def test_another_thing_that_is_not_found_says_nothing_of_a_payment(
-    network: Network, adapter: OpenPixHttp, side: OpenPixSide, sentence: str
+    network: Answering, adapter: OpenPixHttp, side: OpenPixSide, sentence: str
 ) -> None:
     network.answers({"error": sentence}, 400)
+    network.account = side.double.account
     for call in ("settle", "outcome_of", "give_back", "outcome_of_a_return"):
         with pytest.raises(ProviderUnavailable):
             await CALLS[call](adapter, await side.order())
@@ -308,10 +405,10 @@ async def test_a_payment_that_lacks_balance_waits_for_it(side: OpenPixSide) -> N
     order = await side.order()
     side.double.balance = 0
     assert await side.provider.settle([order]) == [InFlight()]
-    assert await side.provider.outcome_of(order.end_to_end_id) == InFlight()
+    assert await side.provider.outcome_of(order.end_to_end_id, account=AT_OPENPIX) == InFlight()
     side.double.balance = 150_000
     await side.provider.settle([order])
-    assert isinstance(await side.provider.outcome_of(order.end_to_end_id), Settled)
+    assert isinstance(await side.provider.outcome_of(order.end_to_end_id, account=AT_OPENPIX), Settled)
     assert await side.left(order) == [150_000]
 
 
@@ -333,7 +430,7 @@ async def test_a_payment_that_needs_its_txid_is_refused_without_a_call(side: Ope
     ],
 )
 async def test_another_payment_than_was_ordered_is_not_believed(
-    network: Network, adapter: OpenPixHttp, side: OpenPixSide, twist: dict[str, Any]
+    network: Answering, adapter: OpenPixHttp, side: OpenPixSide, twist: dict[str, Any]
 ) -> None:
     order = await side.order()
     said = {
@@ -343,12 +440,10 @@ async def test_another_payment_than_was_ordered_is_not_believed(
         "destinationAlias": order.key.value,
         "correlationID": order.end_to_end_id,
     }
-    payer = order.payer.account
-    account = {"taxId": COMPANY, "branch": payer.branch, "account": payer.bare_number}
-    own = {"accounts": [{"accountId": "a", "isDefault": True}], "account": account}  # it answers all with all
-    network.answers({"payment": said} | own)
+    network.account = side.double.account
+    network.answers({"payment": said})
     assert await adapter.settle([order]) == [InFlight()]
-    network.answers({"payment": said | twist} | own)
+    network.answers({"payment": said | twist})
     with pytest.raises(ProviderUnavailable):
         await adapter.settle([order])
 
@@ -418,7 +513,7 @@ async def test_whatever_answer_is_lost_a_code_is_made_once(side: OpenPixSide, wa
 
 
 async def test_a_code_that_is_not_what_was_wanted_is_not_believed(
-    network: Network, adapter: OpenPixHttp, side: OpenPixSide
+    network: Answering, adapter: OpenPixHttp, side: OpenPixSide
 ) -> None:
     await side.provider.make_code(CHARGE)
     await side.provider.make_code(STATIC)

@@ -49,6 +49,7 @@ NO_STRING = Text("Deve ser um texto.", "Must be a string.")
 NO_INTEGER = Text("Deve ser um número inteiro.", "Must be an integer.")
 _NO_UUID = Text("Deve ser um UUID.", "Must be a UUID.")
 _NO_OBJECT = Text("Deve ser um objeto.", "Must be an object.")
+_NO_LIST = Text("Deve ser uma lista.", "Must be a list.")
 
 # What Pydantic found, in our words. Its own words may quote the value, and know only English.
 _FINDINGS: Mapping[str, Text] = {
@@ -67,11 +68,18 @@ _FINDINGS: Mapping[str, Text] = {
     "uuid_type": _NO_UUID,
     "int_parsing": NO_INTEGER,
     "int_type": NO_INTEGER,
+    "bool_type": Text("Deve ser true ou false.", "Must be true or false."),
     "greater_than_equal": Text("Deve ser no mínimo {ge}.", "Must be at least {ge}."),
     "less_than_equal": Text("Deve ser no máximo {le}.", "Must be at most {le}."),
     "model_type": _NO_OBJECT,
     "model_attributes_type": Text("Deve ser um objeto JSON.", "Must be a JSON object."),
     "dict_type": _NO_OBJECT,
+    "list_type": _NO_LIST,
+    "frozen_set_type": _NO_LIST,
+    "tuple_type": _NO_LIST,
+    "too_short": Text("Deve ter ao menos {min_length} item(ns).", "Must have at least {min_length} item(s)."),
+    "too_long": Text("Deve ter no máximo {max_length} item(ns).", "Must have at most {max_length} item(s)."),
+    "string_pattern_mismatch": Text("Deve ter o formato {pattern}.", "Must match {pattern}."),
 }
 
 

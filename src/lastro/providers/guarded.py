@@ -58,9 +58,10 @@ class Guarded:
         """Through the rail's breaker."""
         return await self._circuits.settlement.through(partial(self._provider.give_back, instruction))
 
-    async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
+    async def outcome_of(self, end_to_end_id: EndToEndId, *, account: BankAccount) -> Outcome | None:
         """Through the rail's breaker."""
-        return await self._circuits.settlement.through(partial(self._provider.outcome_of, end_to_end_id))
+        ask = partial(self._provider.outcome_of, end_to_end_id, account=account)
+        return await self._circuits.settlement.through(ask)
 
     async def open_account(
         self, holder: Holder, kind: AccountType, *, ispb: str, provider_id: UUID, request_id: UUID

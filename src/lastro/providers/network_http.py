@@ -165,7 +165,7 @@ class NetworkHttp:
             )
             return _outcome_for(instruction.return_id, answer)
 
-    async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
+    async def outcome_of(self, end_to_end_id: EndToEndId, *, account: BankAccount) -> Outcome | None:  # noqa: ARG002
         """What the rail knows of a payment or a return; None: it never saw it. Raises ProviderUnavailable."""
         try:
             with _in_our_words({404: (NotFound, _UNKNOWN)}):

@@ -35,6 +35,7 @@ from lastro.providers import openpix_news as news
 from lastro.providers import openpix_wire as wire
 from lastro.providers.directory import Access, Adapter
 from lastro.providers.features import Feature
+from lastro.providers.openpix_account import OwnAccount
 from lastro.providers.openpix_refusals import Refused, RefusedAsSuch, refused_by
 from lastro.providers.protocol import (
     Holder,
@@ -126,8 +127,7 @@ class OpenPixHttp:
         if not _APP_ID.fullmatch(self._app_id):
             raise Invalid(_NO_APP_ID)
         self._keys = news.keys_in(access.settings.get(PUBLIC_KEYS))
-        self._ispb = access.ispb
-        self._own: tuple[BankAccount | None, float] = None, 0.0  # the account it acts on, and until when that is sure
+        self._own = OwnAccount(self._call, access.ispb)
 
     async def find_key(self, key: PixKey, *, ispb: str, payer_tax_id: TaxId, end_to_end_id: EndToEndId) -> KeyOwner:
         """Ask DICT through OpenPix, which knows who asks by the AppID and makes the end-to-end id itself.
@@ -167,28 +167,11 @@ class OpenPixHttp:
 
         with _in_our_words():
             async with asyncio.timeout_at(deadline):
-                await self._demand_account_of(instructions)
+                await self._own.must_be([each.payer.account for each in instructions], sure_for=_SURE_SECONDS)
         outcomes = await asyncio.gather(*map(one, instructions))
         if outcomes and not any(outcomes):
             raise nothing_is_known()
         return outcomes
-
-    async def _demand_account_of(self, instructions: Sequence[Instruction]) -> None:
-        """Raise ValueError unless it is the payers' account on which the AppID acts.
-
-        OpenPix knows our ids by account. An AppID of another one, or another default account in its panel, would be
-        asked to pay again what the first has paid already.
-        """
-        own, sure_until = self._own
-        if sure_until < time.monotonic():
-            found = await self._found_account(self._ispb)
-            own = None if found is None else found[1]
-            self._own = own, time.monotonic() + _SURE_SECONDS
-        payers = {(each.payer.account.branch, each.payer.account.number) for each in instructions}
-        if own is None or payers - {(own.branch, own.number)}:
-            self._own = own, 0.0
-            _log.error("openpix_acts_on_another_account")
-            raise ValueError("the AppID acts on another account than the payer's")
 
     async def _pay(self, instruction: Instruction) -> Outcome:
         """Two steps, so that a request whose answer was lost, however late it arrives, moves nothing by itself."""
@@ -200,6 +183,7 @@ class OpenPixHttp:
         except RefusedAsSuch as refused:
             answer = await self._find("/payment", instruction.end_to_end_id)
             if answer is None:
+                await self._own.must_be([instruction.payer.account])
                 return Rejected(wire.reason_in(refused.says))
         payment = wire.payment_in(answer, instruction.end_to_end_id, instruction)
         if payment.outcome is not None:
@@ -217,21 +201,27 @@ class OpenPixHttp:
         return payment.outcome or InFlight()
 
     async def give_back(self, instruction: ReturnInstruction) -> Outcome:
-        """Return a received Pix, or part of it. May be repeated, by return id. Raises ProviderUnavailable."""
+        """Return a received Pix, or part of it. May be repeated, by return id. Raises ProviderUnavailable.
+
+        Refunds are few, so the AppID's account is looked at before each, and again before a refusal is believed.
+        """
         with _in_our_words():
             async with asyncio.timeout(_ALL_SECONDS):
+                await self._own.must_be([instruction.account])
                 try:
                     answer = await self._call("POST", "/refund", body=wire.refund_out(instruction))
                 except RefusedAsSuch as refused:
                     answer = await self._find("/refund", instruction.return_id)
                     if answer is None:
+                        await self._own.must_be([instruction.account])
                         return Rejected(wire.reason_in(refused.says))
                 return wire.refund_in(answer, instruction.return_id, instruction.amount)
 
-    async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
+    async def outcome_of(self, end_to_end_id: EndToEndId, *, account: BankAccount) -> Outcome | None:
         """What OpenPix knows of a payment or a refund; None: it never saw it. Raises ProviderUnavailable."""
         with _in_our_words():
             async with asyncio.timeout(_ALL_SECONDS):
+                await self._own.must_be([account])
                 if end_to_end_id.is_return:
                     answer = await self._find("/refund", end_to_end_id)
                     return None if answer is None else wire.refund_in(answer, end_to_end_id)
@@ -247,17 +237,10 @@ class OpenPixHttp:
         """
         with _in_our_words():
             async with asyncio.timeout(_ALL_SECONDS):
-                found = await self._found_account(ispb)
+                found = await self._own.found(ispb)
         if found is None or found[0] != holder.tax_id or found[1].kind is not kind:
             raise Unprocessable(_ANOTHER_HOLDER)
         return Opened(found[1].branch, found[1].number)
-
-    async def _found_account(self, ispb: str) -> tuple[TaxId, BankAccount] | None:
-        """Whose account it is on which the AppID acts, and which."""
-        account_id = wire.default_account_in(await self._call("GET", "/account/"))
-        if account_id is None:
-            return None
-        return wire.own_account_in(await self._call("GET", f"/account/{quote(account_id, safe='')}"), ispb)
 
     async def make_code(self, wanted: WantedCode) -> MadeCode:
         """A charge, or a static code under the account's default key. May be repeated, by id.

@@ -76,10 +76,14 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class ReturnInstruction:
-    """One return (devolução, pacs.004) of a Pix that we received."""
+    """One return (devolução, pacs.004) of a Pix that we received. `account` is the one that received it.
+
+    Some providers know our ids by account: at another one, a repetition would give back what was given back already.
+    """
 
     return_id: EndToEndId
     original_end_to_end_id: EndToEndId
+    account: BankAccount
     amount: Money
     reason: str
     created_at: datetime
@@ -169,8 +173,11 @@ class SettlementRail(Protocol):
         """Return a received Pix; idempotent by return id. Raise ProviderUnavailable."""
         ...
 
-    async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
-        """None: the rail never saw it. Raise ProviderUnavailable."""
+    async def outcome_of(self, end_to_end_id: EndToEndId, *, account: BankAccount) -> Outcome | None:
+        """Of a payment or a return; `account` is ours, which pays. None: the rail never saw it.
+
+        Raise ProviderUnavailable.
+        """
         ...
 
 

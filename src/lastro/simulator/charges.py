@@ -1,7 +1,6 @@
 """Codes of other banks: a tester orders one, anybody finds its charge, and SPI pays it once."""
 
 import secrets
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from lastro.values import brcode
 from lastro.values.brcode import LONGEST_CITY, LONGEST_NAME, DynamicCode, StaticCode, fold
 from lastro.values.money import Money
 from lastro.values.pix_key import KeyType, PixKey
+from lastro.values.random_text import letters_and_digits
 from lastro.values.text import Invalid
 
 router = APIRouter()
@@ -29,7 +29,6 @@ PAID_BEFORE, EXPIRED, OTHER_AMOUNT = "DUPL", "BE17", "INDT"
 
 _MOST_MINUTES = 43_200
 _DEFAULT_MINUTES = 1_440
-_LETTERS = string.ascii_letters + string.digits
 _TXID_LENGTHS = {"STATIC": 25, "DYNAMIC": 32}
 _CITY = "SAO PAULO"
 
@@ -57,7 +56,7 @@ async def make(request: Request, network: TheNetwork) -> Response:
     """A customer of another bank wants to be paid by code."""
     body = await read(request, NewCharge)
     now = network.clock.now()
-    txid = "".join(secrets.choice(_LETTERS) for _ in range(_TXID_LENGTHS[body.type]))
+    txid = letters_and_digits(_TXID_LENGTHS[body.type])
     async with network.book.transaction() as tx:
         entry = await entry_of(tx, body.key_value, "")
         if entry is None:

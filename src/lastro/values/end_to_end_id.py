@@ -1,21 +1,15 @@
 """The 32 characters by which every bank knows one Pix, or one return of a Pix."""
 
 import re
-import secrets
-import string
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from lastro.values.random_text import letters_and_digits
 from lastro.values.text import Invalid, Text
 
 # The shape of the Central Bank's schema (pacs.008 1.16). It admits month 19, so `parse` also reads the date.
 _SHAPE = re.compile(r"[ED][0-9A-Z]{8}[0-9]{12}[a-zA-Z0-9]{11}")
 _ISPB = re.compile(r"[0-9A-Z]{8}")
-
-# Every byte stands for one of 62 characters. 256 is not a multiple of 62, so eight of them are a little more
-# frequent; that costs 0.1 of the 65.5 bits, and saves the arithmetic of an even choice.
-_ALPHABET = (string.digits + string.ascii_letters).encode()
-_CHARACTER_OF_BYTE = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,7 +41,7 @@ class EndToEndId(str):
     def _fresh(cls, letter: str, ispb: str, now: datetime) -> "EndToEndId":
         since = now - _EPOCH
         minutes = since.days * 1440 + since.seconds // 60
-        return cls(_head(letter, ispb, minutes) + secrets.token_bytes(11).translate(_CHARACTER_OF_BYTE).decode())
+        return cls(_head(letter, ispb, minutes) + letters_and_digits(11))
 
     @classmethod
     def parse(cls, text: str) -> "EndToEndId":

@@ -17,6 +17,7 @@ from lastro.outbox.queue import Claimed
 from lastro.pix.payments import conclusion, settlement
 from lastro.pix.payments.models import PixPayment
 from lastro.providers.protocol import InFlight, Instruction, Notification, Outcome, Rejected, Settled
+from lastro.values.bank_account import BankAccount
 from lastro.values.end_to_end_id import EndToEndId
 from lastro.values.text import Text
 from lastro.wiring import Assembly, build
@@ -37,7 +38,8 @@ class Scripted:
         self.settled += instructions
         return [self.answer(each) for each in instructions]
 
-    async def outcome_of(self, end_to_end_id: EndToEndId) -> Outcome | None:
+    async def outcome_of(self, end_to_end_id: EndToEndId, *, account: BankAccount) -> Outcome | None:
+        assert account.number
         self.asked.append(end_to_end_id)
         if end_to_end_id == self.deaf_to:
             raise ProviderUnavailable(Text("", ""))

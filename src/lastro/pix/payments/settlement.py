@@ -15,6 +15,7 @@ from lastro.logs import logger
 from lastro.outbox import queue
 from lastro.outbox.errands import apart, provider_by_provider
 from lastro.outbox.queue import Claimed, Waiting
+from lastro.pix.parties import unpacked
 from lastro.pix.payments import inside, underway
 from lastro.pix.payments.completion import Completed, complete
 from lastro.pix.payments.conclusion import Verdict, conclude
@@ -127,6 +128,8 @@ async def _send(network: Provider, payments: Sequence[Underway]) -> dict[UUID, O
 async def _inquire(network: Provider, payment: Underway) -> Outcome | Unknown:
     """Ask what became of a payment. "Never seen" is not a verdict: a human decides."""
     try:
-        return await network.outcome_of(EndToEndId(payment.e2e_id)) or Unknown("the network says that it never saw it")
+        account = unpacked(payment.payer).account
+        outcome = await network.outcome_of(EndToEndId(payment.e2e_id), account=account)
+        return outcome or Unknown("the network says that it never saw it")
     except Exception as error:  # noqa: BLE001 - as above
         return Unknown(f"{type(error).__name__}: {error}")

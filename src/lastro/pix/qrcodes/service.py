@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import string
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -35,6 +34,7 @@ from lastro.providers.protocol import MadeCode, Party, WantedCode
 from lastro.values import brcode
 from lastro.values.brcode import LONGEST_CITY, LONGEST_NAME, DynamicCode, StaticCode, fold
 from lastro.values.pix_key import KeyType, PixKey
+from lastro.values.random_text import letters_and_digits
 from lastro.values.text import Text
 from lastro.values.time_ordered_id import new_id
 
@@ -43,7 +43,6 @@ MOST_PAYMENTS = 100
 """Of one code, the newest; /pix/transfers lists them all."""
 
 _NO_CODE = Text("QR Code não encontrado.", "QR code not found.")
-_LETTERS = string.ascii_letters + string.digits
 _TXID_LENGTHS = {QrCodeType.STATIC: 25, QrCodeType.DYNAMIC: 32}  # at most 25 in a BR Code, 26 to 35 in API Pix
 _NAMELESS = "RECEBEDOR"  # for a holder whose name has no letter that a code can hold
 
@@ -135,7 +134,7 @@ async def _key_of(tx: AsyncSession, account_id: UUID) -> PixKey | None:
 
 
 def _made(order: CodeOrder, account: Account, key: PixKey, publication: Publication, now: datetime) -> PixQrCode:
-    txid = "".join(secrets.choice(_LETTERS) for _ in range(_TXID_LENGTHS[order.type]))
+    txid = letters_and_digits(_TXID_LENGTHS[order.type])
     token = secrets.token_hex(16) if order.type is QrCodeType.DYNAMIC else None
     name = fold(account.holder_name, LONGEST_NAME) or _NAMELESS
     city = fold(publication.city, LONGEST_CITY)
