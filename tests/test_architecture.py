@@ -153,6 +153,17 @@ def test_there_is_no_drawer_for_odds_and_ends() -> None:
     assert not odd & {path.name for path in FILES}
 
 
+def test_each_sentence_of_the_api_is_written_once() -> None:
+    """Two languages in one place: a sentence that stands twice is mended once."""
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name("Text" | "Sentence"), args=[ast.Constant(str(sentence)), _]):
+                    places.setdefault(sentence, []).append(f"{path.name}:{node.lineno}")
+    assert {sentence: found for sentence, found in places.items() if len(found) > 1} == {}
+
+
 def test_no_float_touches_money() -> None:
     """`float` and true division stand nowhere near an amount, but where the wire wants a JSON number."""
     guilty = [

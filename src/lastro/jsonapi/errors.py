@@ -49,6 +49,7 @@ NO_STRING = Text("Deve ser um texto.", "Must be a string.")
 NO_INTEGER = Text("Deve ser um número inteiro.", "Must be an integer.")
 _NO_UUID = Text("Deve ser um UUID.", "Must be a UUID.")
 _NO_OBJECT = Text("Deve ser um objeto.", "Must be an object.")
+NO_JSON_OBJECT = Text("Deve ser um objeto JSON.", "Must be a JSON object.")
 _NO_LIST = Text("Deve ser uma lista.", "Must be a list.")
 
 # What Pydantic found, in our words. Its own words may quote the value, and know only English.
@@ -72,7 +73,7 @@ _FINDINGS: Mapping[str, Text] = {
     "greater_than_equal": Text("Deve ser no mínimo {ge}.", "Must be at least {ge}."),
     "less_than_equal": Text("Deve ser no máximo {le}.", "Must be at most {le}."),
     "model_type": _NO_OBJECT,
-    "model_attributes_type": Text("Deve ser um objeto JSON.", "Must be a JSON object."),
+    "model_attributes_type": NO_JSON_OBJECT,
     "dict_type": _NO_OBJECT,
     "list_type": _NO_LIST,
     "frozen_set_type": _NO_LIST,

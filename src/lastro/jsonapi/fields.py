@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from lastro.jsonapi.errors import NO_JSON_OBJECT
 from lastro.values.money import Money
 from lastro.values.text import Invalid, Text
 
@@ -47,7 +48,6 @@ _CORRELATION = Text(
     "Deve ter de 1 a 64 caracteres ASCII visíveis, sem espaços.",
     "Must have 1 to 64 visible ASCII characters, no spaces.",
 )
-_METADATA_SHAPE = Text("Deve ser um objeto JSON.", "Must be a JSON object.")
 _METADATA_SIZE = Text("Limite: 16 kB, profundidade 4 e 50 chaves ao todo.", "Limit: 16 kB, depth 4 and 50 keys in all.")
 _METADATA_NUMBER = Text(
     "Número sem representação exata: envie-o como texto.", "A number without an exact representation: send it as text."
@@ -215,7 +215,7 @@ def end_of(day: date) -> datetime:
 
 def _read_metadata(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Invalid(_METADATA_SHAPE)
+        raise Invalid(NO_JSON_OBJECT)
     size = _Size()
     result = _settled(value, 1, size)
     if size.keys > 50 or size.bytes > 16_384:  # noqa: PLR2004
