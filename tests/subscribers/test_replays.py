@@ -154,6 +154,20 @@ async def test_the_dead_are_tried_again_with_all_their_tries(
     assert (row["status"], row["attempts"], row["attempts_before"]) == (DeliveryStatus.DELIVERED, 18, 17)
 
 
+async def test_what_fails_again_is_tried_as_often_as_if_it_were_new(newsroom: Newsroom, courier: Courier) -> None:
+    async with receiving(saying(500)) as busy:
+        to = await newsroom.subscribe(busy.url, retry={"maxRetries": 2, "retryBackoffMs": 60_000})
+        await newsroom.happens()
+        await tell_all(courier)
+        await to.change_deliveries(status=DeliveryStatus.DEAD, attempts=3, response_status=500)
+        await replay(to)
+        for status in ("PENDING", "PENDING", "DEAD"):
+            await to.change_deliveries(due_at=newsroom.bank.now())
+            await bring_all(courier)
+            assert await to.statuses() == [status]
+    assert len(busy.received) == 3
+
+
 async def test_nothing_is_replayed_to_one_that_is_disabled(
     newsroom: Newsroom, courier: Courier, endpoint: Receiver
 ) -> None:
