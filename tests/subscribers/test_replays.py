@@ -57,6 +57,33 @@ async def test_what_was_delivered_is_delivered_again_the_same(
     assert (row["status"], row["attempts"], row["attempts_before"]) == (DeliveryStatus.DELIVERED, 2, 1)
 
 
+async def test_what_is_delivered_again_was_not_delivered_until_it_is(
+    newsroom: Newsroom, courier: Courier, endpoint: Receiver
+) -> None:
+    to = await newsroom.subscribe(endpoint.url)
+    (event,) = await newsroom.happens()
+    await bring_all(courier)
+    (before,) = await to.deliveries()
+    await replay(to, event)
+    (meanwhile,) = await to.deliveries()
+    await bring_all(courier)
+    (after,) = await to.deliveries()
+    assert (meanwhile["status"], meanwhile["delivered_at"]) == (DeliveryStatus.PENDING, None)
+    assert after["delivered_at"] > before["delivered_at"]
+
+
+async def test_events_are_told_again_in_their_order_in_whatever_order_they_are_named(
+    newsroom: Newsroom, courier: Courier, endpoint: Receiver
+) -> None:
+    events = await newsroom.happens(4)
+    await tell_all(courier)
+    to = await newsroom.subscribe(endpoint.url)
+    await replay(to, *(events[place] for place in (2, 0, 3, 1)))
+    rows = await to.deliveries()
+    assert [row["event_id"] for row in rows] == events
+    assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+
+
 async def test_what_happened_before_there_was_a_subscription_can_be_had(
     newsroom: Newsroom, courier: Courier, endpoint: Receiver
 ) -> None:
@@ -119,11 +146,12 @@ async def test_a_time_has_two_ends(newsroom: Newsroom, courier: Courier, endpoin
     noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
     made = [(await newsroom.happens(created_at=noon + timedelta(hours=hour)))[0] for hour in range(4)]
     await tell_all(courier)
-    to = await newsroom.subscribe(endpoint.url)
+    of_all = await newsroom.subscribe(endpoint.url)
+    of_one = await newsroom.subscribe(endpoint.url, account_ids=[newsroom.account_id])
 
-    await replay(to, since=noon + timedelta(hours=1), until=noon + timedelta(hours=3))
-
-    assert [row["event_id"] for row in await to.deliveries()] == made[1:3]
+    for to in (of_all, of_one):
+        await replay(to, since=noon + timedelta(hours=1), until=noon + timedelta(hours=3))
+        assert [row["event_id"] for row in await to.deliveries()] == made[1:3]
 
 
 async def test_what_is_on_its_way_is_left_alone(newsroom: Newsroom, courier: Courier, endpoint: Receiver) -> None:
@@ -152,6 +180,20 @@ async def test_the_dead_are_tried_again_with_all_their_tries(
 
     (row,) = await to.deliveries()
     assert (row["status"], row["attempts"], row["attempts_before"]) == (DeliveryStatus.DELIVERED, 18, 17)
+
+
+async def test_what_fails_again_is_tried_as_often_as_if_it_were_new(newsroom: Newsroom, courier: Courier) -> None:
+    async with receiving(saying(500)) as busy:
+        to = await newsroom.subscribe(busy.url, retry={"maxRetries": 2, "retryBackoffMs": 60_000})
+        await newsroom.happens()
+        await tell_all(courier)
+        await to.change_deliveries(status=DeliveryStatus.DEAD, attempts=3, response_status=500)
+        await replay(to)
+        for status in ("PENDING", "PENDING", "DEAD"):
+            await to.change_deliveries(due_at=newsroom.bank.now())
+            await bring_all(courier)
+            assert await to.statuses() == [status]
+    assert len(busy.received) == 3
 
 
 async def test_nothing_is_replayed_to_one_that_is_disabled(

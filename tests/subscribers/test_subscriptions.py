@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -293,6 +294,19 @@ async def test_a_new_secret_signs_beside_the_old_one_and_no_third(tenant: Tenant
 
     assert signed_by == [[True, True], [False, True, True], [False, False, True, True]]
     assert len(set(secrets)) == 4
+
+
+async def test_the_old_secret_signs_for_a_day_more(tenant: Tenant, world: World) -> None:
+    made, other = await subscribe(tenant), await subscribe(tenant)
+    await tenant.post(f"{PATH}/{made.id}/rotate-secret")
+
+    query = "SELECT created_at, expires_at FROM webhook_secrets WHERE subscription_id = :id ORDER BY created_at"
+    old, new = await rows(world, query, id=UUID(made.id))
+
+    assert old.expires_at - new.created_at == timedelta(hours=24)
+    assert new.expires_at is None
+    (untouched,) = await rows(world, query, id=UUID(other.id))
+    assert untouched.expires_at is None, "of another subscription"
 
 
 def verifies(secret: str, endpoint: Receiver) -> bool:

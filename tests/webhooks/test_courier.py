@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 
 from build import until
 from lastro.bank import Bank
+from lastro.clock import Clock
 from lastro.keyring import KeyRing
 from lastro.outbox.models import Alert
 from lastro.webhooks.courier import Courier
@@ -211,6 +212,53 @@ async def test_an_endpoint_that_asks_for_patience_gets_it(newsroom: Newsroom, co
     tried = next(row for row in await subscribed.deliveries() if row["attempts"])
     assert 119 <= (tried["due_at"] - newsroom.bank.now()).total_seconds() + 15 <= 140
     assert 90 < ((await subscribed.row())["resting_until"] - newsroom.bank.now()).total_seconds() <= 120
+
+
+@pytest.mark.parametrize(("status", "rests"), [(429, True), (503, True), (500, False), (404, False), (301, False)])
+async def test_only_who_is_busy_may_ask_for_patience(
+    newsroom: Newsroom, courier: Courier, status: int, *, rests: bool
+) -> None:
+    async with receiving(saying(status, retry_after="120")) as receiver:
+        subscribed = await newsroom.subscribe(receiver.url, retry={"retryBackoffMs": 1_000})
+        await newsroom.happens()
+        await bring_all(courier)
+    (delivery,) = await subscribed.deliveries()
+    assert ((delivery["due_at"] - newsroom.bank.now()).total_seconds() > 60) is rests
+    assert ((await subscribed.row())["resting_until"] is not None) is rests
+
+
+async def test_a_signature_is_dated_by_the_real_clock_whatever_the_banks_says(
+    newsroom: Newsroom, courier: Courier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The receiver compares it with his own."""
+    ahead = Clock()
+    ahead.move_to_offset(timedelta(days=1))
+    async with receiving(saying(200)) as receiver:
+        subscribed = await newsroom.subscribe(receiver.url)
+        await newsroom.happens()
+        await tell_all(courier)
+        monkeypatch.setattr(newsroom.bank, "clock", ahead)
+        await bring_all(courier)
+    (post,) = receiver.received
+    verify(post, subscribed.secret)
+    assert abs(int(post.headers["webhook-timestamp"]) - time.time()) < 30
+
+
+async def test_who_waits_is_woken_by_news_and_when_there_is_room_again(newsroom: Newsroom, courier: Courier) -> None:
+    async def waits() -> float:
+        began = time.monotonic()
+        await courier.wait(5)
+        return time.monotonic() - began
+
+    async with receiving(saying(200)) as receiver:
+        await newsroom.subscribe(receiver.url)
+        await newsroom.happens()
+        assert await courier.tell()
+        assert await waits() < 3
+        assert await courier.round() == 1
+        assert await waits() < 3
+        await courier.settle()
+    assert len(receiver.received) == 1
 
 
 async def test_a_paused_subscription_is_told_after_it_was_resumed(newsroom: Newsroom, courier: Courier) -> None:

@@ -150,9 +150,10 @@ async def test_what_was_due_for_all_its_life_while_the_endpoint_failed_is_over(
     paused = await newsroom.subscribe(
         "http://127.0.0.1:9/", **(resting | since | {"status": SubscriptionStatus.PAUSED})
     )
+    seldom = await newsroom.subscribe("http://127.0.0.1:9/", **(resting | since | {"failures": REST_AFTER - 1}))
     await newsroom.happens(3, created_at=now)
     await tell_all(courier)
-    for each in (over, touched, recovered, paused):
+    for each in (over, touched, recovered, paused, seldom):
         await each.change_deliveries(due_at=now - LIFE)
     (young,) = await newsroom.happens()
     await tell_all(courier)
@@ -160,6 +161,6 @@ async def test_what_was_due_for_all_its_life_while_the_endpoint_failed_is_over(
     await courier.tidy()
 
     assert await over.statuses() == ["DEAD"] * 3 + ["PENDING"]
-    for spared in (touched, recovered, paused):
+    for spared in (touched, recovered, paused, seldom):
         assert await spared.statuses() == ["PENDING"] * 4
     assert (await over.deliveries())[-1]["event_id"] == young

@@ -18,7 +18,7 @@ from lastro.values.text import Invalid
 from lastro.webhooks import outlet
 from lastro.webhooks.outlet import Outlet, Resolve, Unreachable
 from servers import listening
-from webhooks.receiver import Behaviour, endless_headers, hanging, receiving, resetting, saying
+from webhooks.receiver import Behaviour, endless_headers, hanging, late, receiving, resetting, saying
 
 NAME = "hooks.example.com"
 
@@ -167,6 +167,20 @@ async def test_where_one_address_does_not_answer_the_next_is_asked() -> None:
     assert answer.status == 200
 
 
+async def test_no_more_than_three_addresses_of_a_name_are_tried() -> None:
+    resolve, _ = leading_to(["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"])
+    async with receiving(saying(200)) as receiver, an_outlet(resolve=resolve) as out:
+        assert await why(out, f"http://name:{receiver.port}/x") == "CONNECT"
+    assert receiver.received == []
+
+
+async def test_after_a_word_was_said_no_other_address_hears_it_too() -> None:
+    resolve, _ = leading_to(["127.0.0.1", "127.0.0.2"])
+    async with receiving(resetting) as receiver, an_outlet(resolve=resolve) as out:
+        assert await why(out, f"http://name:{receiver.port}/x") == "RESET"
+    assert len(receiver.received) == 1
+
+
 async def test_a_resolver_that_hangs_is_given_up_and_asked_once_for_all() -> None:
     asked = []
 
@@ -194,6 +208,29 @@ async def test_a_name_that_nobody_has() -> None:
         assert await why(out, f"https://{NAME}/x") == "DNS"
 
 
+async def test_a_name_that_was_not_found_is_looked_up_anew_the_next_time() -> None:
+    asked = []
+
+    async def resolve(name: str, _port: int) -> Sequence[str]:
+        asked.append(name)
+        if len(asked) == 1:
+            raise OSError
+        return ["127.0.0.1"]
+
+    async with receiving(saying(200)) as receiver, an_outlet(resolve=resolve) as out:
+        url = f"http://name:{receiver.port}/x"
+        assert await why(out, url) == "DNS"
+        assert (await out.post(url, {}, b"{}", timeout_seconds=2)).status == 200
+
+
+async def test_few_names_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "_NAMES_KEPT", 3)
+    async with receiving(saying(200)) as receiver, an_outlet(resolve=leading_to(["127.0.0.1"])[0]) as out:
+        for number in range(10):
+            await out.post(f"http://name{number}:{receiver.port}/x", {}, b"{}", timeout_seconds=2)
+        assert [name for name, _ in out._known] == ["name7", "name8", "name9"]
+
+
 # What comes back
 
 
@@ -215,6 +252,14 @@ async def test_no_answer_has_a_reason(behaviour: Behaviour, reason: str) -> None
         began = time.monotonic()
         assert await why(out, receiver.url, timeout_seconds=1) == reason
     assert time.monotonic() - began < 4
+
+
+async def test_nobody_waits_longer_than_the_longest_time_whatever_he_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "MOST_SECONDS", 0.3)
+    async with receiving(hanging) as receiver, an_outlet() as out:
+        began = time.monotonic()
+        assert await why(out, receiver.url, timeout_seconds=20) == "TIMEOUT"
+    assert time.monotonic() - began < 5
 
 
 async def test_of_an_endless_answer_little_is_read() -> None:
@@ -265,6 +310,22 @@ async def test_pools_that_nobody_uses_are_given_up(monkeypatch: pytest.MonkeyPat
         for number in range(10):
             await out.post(f"http://name{number}:{receiver.port}/x", {}, b"{}", timeout_seconds=2)
         assert len(out._pools) <= 3
+
+
+async def test_a_pool_in_use_is_not_given_up_and_its_connection_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "_POOLS", 1)
+    async with (
+        receiving(saying(200)) as receiver,
+        an_outlet(resolve=leading_to(["127.0.0.1"])[0]) as out,
+    ):
+        receiver.next = [late(0.3, saying(200))]
+        slow = asyncio.create_task(out.post(f"http://slow:{receiver.port}/x", {}, b"{}", timeout_seconds=5))
+        while not receiver.received:
+            await asyncio.sleep(0.01)
+        for number in range(3):
+            await out.post(f"http://name{number}:{receiver.port}/x", {}, b"{}", timeout_seconds=5)
+        assert "slow" in {name for _, name, _, _ in out._pools}
+        assert (await slow).status == 200
 
 
 # TLS
@@ -318,6 +379,25 @@ async def test_tls_is_to_the_name_and_the_connection_to_the_address(
         else:
             assert await why(out, url, timeout_seconds=3) == outcome
             assert receiver.received == []
+
+
+async def test_a_connection_that_was_made_for_one_name_serves_no_other(tmp_path: Path) -> None:
+    """Two names at one address: whoever answers to the first has not shown that he is the second."""
+    theirs, pem = certificate(tmp_path, NAME)
+    ours = ssl.create_default_context(cafile=str(pem))
+    resolve, _ = leading_to(["127.0.0.1"])
+    async with receiving(saying(200), tls=theirs) as receiver, an_outlet(resolve=resolve, tls=ours) as out:
+        assert (await out.post(f"https://{NAME}:{receiver.port}/x", {}, b"{}", timeout_seconds=3)).status == 200
+        assert await why(out, f"https://other.example.com:{receiver.port}/x", timeout_seconds=3) == "TLS"
+    assert len(receiver.received) == 1
+
+
+async def test_who_can_not_show_who_he_is_at_one_address_is_not_asked_at_the_next(tmp_path: Path) -> None:
+    theirs, _ = certificate(tmp_path, NAME)
+    resolve, _ = leading_to(["127.0.0.1", "127.0.0.2"])
+    async with receiving(saying(200), tls=theirs) as receiver, an_outlet(resolve=resolve) as out:
+        assert await why(out, f"https://{NAME}:{receiver.port}/x", timeout_seconds=3) == "TLS"
+    assert receiver.received == []
 
 
 async def test_a_handshake_that_hangs_is_given_up_and_leaves_no_socket_open() -> None:

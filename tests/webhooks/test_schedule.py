@@ -20,6 +20,13 @@ def test_by_default_a_delivery_is_tried_for_about_three_days() -> None:
     assert schedule.next_pause(17, None) is None
 
 
+@pytest.mark.parametrize("retries", [1, 3, 20])
+def test_every_retry_that_was_promised_is_made(retries: int) -> None:
+    schedule = Schedule.of({"maxRetries": retries})
+    assert schedule.next_pause(retries, None) is not None
+    assert schedule.next_pause(retries + 1, None) is None
+
+
 @pytest.mark.parametrize("config", [{"maxRetries": 20, "retryBackoffMs": 3_600_000, "retryBackoffMultiplier": 5}])
 def test_the_largest_numbers_are_no_trouble(config: dict[str, int]) -> None:
     assert Schedule.of(config).life < timedelta(days=11)
@@ -57,6 +64,8 @@ def test_a_wish_makes_a_pause_longer_and_never_shorter_within_bounds() -> None:
         ("9" * 400, 10**8),
         ("Tue, 03 Nov 2026 12:02:00 GMT", 120),
         ("Tue, 03 Nov 2026 11:00:00 GMT", None),
+        ("Tue, 03 Nov 2026 09:02:00 -0300", 120),
+        ("Tue, 03 Nov 2026 12:02:00 -0000", 120),
         ("soon", None),
         ("-5", None),
         ("1.5", None),

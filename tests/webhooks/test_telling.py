@@ -1,12 +1,17 @@
 """Every event gets one place, in order, however late it is committed; and exactly those are told who wanted to be."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from lastro.database import Database
+from lastro.database import Database, plain
+from lastro.embedded import Postgres
 from lastro.settings import Settings
 from lastro.webhooks import telling
 from lastro.webhooks.courier import Courier
@@ -18,6 +23,14 @@ _MANY = """
     INSERT INTO events (account_id, id, tenant_id, type, resource_id, resource_version, body, created_at)
     SELECT :account, gen_random_uuid(), :tenant, 'pix.transfer.received', gen_random_uuid(), 1, '', :now
       FROM generate_series(1, :n)
+"""
+
+# Each by a statement of its own.
+_ONE_BY_ONE = """
+    DO $$ BEGIN FOR n IN 1..%d LOOP
+        INSERT INTO events (account_id, id, tenant_id, type, resource_id, resource_version, body, created_at)
+        VALUES ('%s', gen_random_uuid(), '%s', 'pix.transfer.received', gen_random_uuid(), n, '', now());
+    END LOOP; END $$
 """
 
 NOWHERE = "http://127.0.0.1:9/x"
@@ -49,6 +62,7 @@ async def test_more_than_fit_in_one_go_are_told_in_several(newsroom: Newsroom, c
     facts = {"tenant": newsroom.tenant_id, "account": newsroom.account_id, "n": EVENTS_AT_ONCE + 1}
     async with newsroom.bank.db.transaction() as tx:  # of one statement: it is not torn
         await tx.execute(text(_MANY), {**facts, "now": newsroom.bank.now()})
+    assert await telling.untold(newsroom.bank.db) >= EVENTS_AT_ONCE * 5 // 2 + 1, "events, not rows"
     rounds = []
     while told := await courier.tell():
         rounds.append(told)
@@ -58,6 +72,65 @@ async def test_more_than_fit_in_one_go_are_told_in_several(newsroom: Newsroom, c
     assert len(deliveries) == EVENTS_AT_ONCE * 5 // 2 + 1
     ids = [row["id"] for row in deliveries]
     assert ids == sorted(ids)
+
+
+async def test_of_many_the_oldest_are_told_first(newsroom: Newsroom, courier: Courier) -> None:
+    """However small the events: a look at the untold is bounded too."""
+    async with newsroom.bank.db.transaction() as tx:
+        await tx.execute(text(_ONE_BY_ONE % (EVENTS_AT_ONCE + 10, newsroom.account_id, newsroom.tenant_id)))
+    assert await telling.untold(newsroom.bank.db) >= EVENTS_AT_ONCE + 10
+    await tell_all(courier)
+    query = "SELECT resource_version FROM events JOIN event_feed ON event_id = id WHERE events.tenant_id = :tenant"
+    async with newsroom.bank.db.transaction() as tx:
+        versions = (
+            (await tx.execute(text(f"{query} ORDER BY position"), {"tenant": newsroom.tenant_id})).scalars().all()
+        )
+    assert versions == list(range(1, EVENTS_AT_ONCE + 11))
+    assert await telling.untold(newsroom.bank.db) == 0
+
+
+async def test_what_was_written_first_is_told_first_whatever_its_clock_says(
+    newsroom: Newsroom, courier: Courier
+) -> None:
+    """Two workers write two versions of one thing, and the second's clock is behind."""
+    now = newsroom.bank.now()
+    (first,) = await newsroom.happens(created_at=now)
+    (second,) = await newsroom.happens(created_at=now - timedelta(seconds=2))
+    await tell_all(courier)
+    assert await newsroom.feed() == [first, second]
+
+
+async def test_of_one_statement_the_older_are_told_first_then_lower_versions_then_lower_ids(
+    newsroom: Newsroom, courier: Courier
+) -> None:
+    now = newsroom.bank.now()
+    before = now - timedelta(seconds=1)
+    ids = sorted(newsroom._event("x", now)["id"] for _ in range(4))
+    facts: Sequence[dict[str, Any]] = [
+        {"id": ids[2], "created_at": now, "resource_version": 1},
+        {"id": ids[0], "created_at": now, "resource_version": 2},
+        {"id": ids[1], "created_at": now, "resource_version": 1},
+        {"id": ids[3], "created_at": before, "resource_version": 3},
+    ]
+    async with newsroom.bank.db.transaction() as tx:
+        rows = [newsroom._event("pix.transfer.received", now) | each for each in facts]
+        await tx.execute(insert(EventRow).values(rows))
+    await tell_all(courier)
+    assert await newsroom.feed() == [ids[3], ids[1], ids[2], ids[0]]
+
+
+async def test_deliveries_to_all_endpoints_lie_in_the_order_of_the_feed(newsroom: Newsroom, courier: Courier) -> None:
+    other = await Newsroom.open(newsroom.bank)
+    subscribed = [await room.subscribe(NOWHERE) for room in (newsroom, other, newsroom, other)]
+    for _ in range(3):
+        await newsroom.happens(2)
+        await other.happens(2)
+    await tell_all(courier)
+    rows = [row for each in subscribed for row in await each.deliveries()]
+    positions = [row["position"] for row in sorted(rows, key=lambda row: row["id"])]
+    assert len(positions) == 4 * 6
+    assert positions == sorted(positions)
+    await other.close()
 
 
 async def test_two_who_tell_at_once_tell_everything_once(
@@ -125,6 +198,71 @@ async def test_only_those_are_told_who_wanted_to_be(newsroom: Newsroom, courier:
         assert [row["event_id"] for row in deliveries] == events
         assert {row["status"].value for row in deliveries} <= {"PENDING"}
         assert all(row["tenant_id"] == newsroom.tenant_id for row in deliveries)
+
+
+async def test_a_subscription_hears_of_what_happens_from_its_first_moment_on(
+    newsroom: Newsroom, courier: Courier
+) -> None:
+    subscribed = await newsroom.subscribe(NOWHERE)
+    born = (await subscribed.row())["created_at"]
+    await newsroom.happens(created_at=born - timedelta(microseconds=1))
+    (event,) = await newsroom.happens(created_at=born)
+    await tell_all(courier)
+    assert [row["event_id"] for row in await subscribed.deliveries()] == [event]
+
+
+# Subscriptions of many tenants, and what one made and deleted since the planner last looked at the table.
+_SUBSCRIPTIONS = """
+    INSERT INTO webhook_subscriptions (id, tenant_id, name, endpoint_url, event_filters, timeout_ms, retry_config,
+                                       status, version, created_at, updated_at, deleted_at)
+    SELECT gen_random_uuid(), tenant_id, 'many', 'http://127.0.0.1:9/', '{x}', 1000, '{}', 'ACTIVE', 1, now(), now(), %s
+      FROM generate_series(1, $2) CROSS JOIN unnest($1::uuid[]) AS tenant_id
+"""
+
+
+async def test_a_tenant_that_made_and_deleted_subscriptions_without_end_keeps_nobody_waiting(
+    newsroom: Newsroom, courier: Courier, cluster: Postgres
+) -> None:
+    """They are read once, not for every event: else the statement runs out of time, and nobody is told any more."""
+    owner = await asyncpg.connect(plain(cluster.server.url("lastro_quiet")))
+    try:
+        await owner.execute("SET session_replication_role = replica")  # tenants that there are not
+        await owner.execute(_SUBSCRIPTIONS % "NULL", [uuid4() for _ in range(400)], 5)
+        await owner.execute("ANALYZE webhook_subscriptions")
+        await owner.execute(_SUBSCRIPTIONS % "now()", [newsroom.tenant_id], 30_000)
+        subscribed = await newsroom.subscribe(NOWHERE)
+        await newsroom.happens(EVENTS_AT_ONCE)
+        await tell_all(courier)
+    finally:
+        await owner.execute("DELETE FROM webhook_subscriptions WHERE name = 'many'")
+        await owner.execute("VACUUM ANALYZE webhook_subscriptions")
+        await owner.close()
+    assert len(await subscribed.deliveries()) == EVENTS_AT_ONCE
+
+
+async def plan_of_placing(tx: AsyncSession) -> str:
+    return "\n".join((await tx.execute(text(f"EXPLAIN {telling._PLACE.text}"))).scalars())
+
+
+async def test_each_event_is_looked_up_by_its_key_and_nobody_else_is_told_how_to_plan(
+    newsroom: Newsroom, settings_of_quiet: Settings
+) -> None:
+    """A plan that reads all of a table is the best while it is small, and stays when it has grown."""
+    db = Database(settings_of_quiet.database_url, pool_size=1)
+    try:
+        await newsroom.happens()
+        async with db.transaction() as tx:
+            assert await telling.tell(tx, now=newsroom.bank.now())
+            plan = await plan_of_placing(tx)
+        async with db.transaction() as tx:  # on the same connection
+            names = ("seqscan", "hashjoin", "mergejoin", "memoize")
+            kept = [(await tx.execute(text(f"SHOW enable_{name}"))).scalar_one() for name in names]
+    finally:
+        await db.close()
+    assert "pk_events" in plan
+    for way in ("Seq Scan", "Hash Join", "Merge Join", "Memoize"):
+        assert way not in plan
+    assert set(kept) == {"on"}
 
 
 async def test_to_tell_what_was_told_already_changes_nothing(newsroom: Newsroom, courier: Courier) -> None:
