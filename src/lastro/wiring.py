@@ -79,9 +79,6 @@ class Assembly:
         await self._client.aclose()
 
 
-House = Assembly  # as tests/webhooks and tests/subscribers still call it
-
-
 def build(
     settings: Settings,
     *,

@@ -19,7 +19,7 @@ from lastro.subscribers.feed import places, resources, service
 from lastro.subscribers.feed.resources import FeedQuery, Told
 from lastro.webhooks.courier import Courier
 from lastro.webhooks.models import EventRow
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from pix.qrcodes.codes import a_receiver
 from webhooks.newsroom import Newsroom, tell_all
 from webhooks.receiver import Receiver, receiving, saying
@@ -311,7 +311,7 @@ async def test_a_bound_token_reads_of_its_accounts_alone(newsroom: Newsroom, cou
 
 
 async def test_another_tenants_account_is_an_account_without_news(
-    newsroom: Newsroom, courier: Courier, quiet: House
+    newsroom: Newsroom, courier: Courier, quiet: Assembly
 ) -> None:
     other = await Newsroom.open(quiet.bank)
     await other.happens(2)

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from lastro.webhooks.courier import Courier
-from lastro.wiring import House
+from lastro.wiring import Assembly
 from webhooks.newsroom import Newsroom
 
 
 @pytest.fixture
-async def newsroom(quiet: House) -> AsyncIterator[Newsroom]:
+async def newsroom(quiet: Assembly) -> AsyncIterator[Newsroom]:
     """On the quiet bank."""
     room = await Newsroom.open(quiet.bank)
     yield room
@@ -18,7 +18,7 @@ async def newsroom(quiet: House) -> AsyncIterator[Newsroom]:
 
 
 @pytest.fixture
-async def courier(quiet: House) -> AsyncIterator[Courier]:
+async def courier(quiet: Assembly) -> AsyncIterator[Courier]:
     """One that works when it is told to."""
     courier = Courier(quiet.bank)
     yield courier

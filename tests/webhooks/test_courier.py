@@ -16,7 +16,7 @@ from lastro.keyring import KeyRing
 from lastro.outbox.models import Alert
 from lastro.webhooks.courier import Courier
 from lastro.webhooks.models import SubscriptionStatus
-from webhooks.newsroom import Newsroom, bring_all, tell_all
+from webhooks.newsroom import Newsroom, Subscribed, bring_all, tell_all
 from webhooks.receiver import (
     Behaviour,
     Received,
@@ -201,6 +201,28 @@ async def test_410_ends_the_subscription_and_what_it_still_was_to_get(newsroom: 
         await bring_all(courier)
     assert len(await subscribed.deliveries()) == 5, "nobody is told any more"
     assert await other.statuses() == ["PENDING"] * 6
+
+
+async def test_410_from_where_the_endpoint_was_ends_nothing_when_the_tenant_has_moved(
+    newsroom: Newsroom, courier: Courier
+) -> None:
+    moved: list[Subscribed] = []
+
+    async with receiving(saying(200)) as new:
+
+        async def moving(writer: asyncio.StreamWriter, post: Received) -> None:
+            """Just before the old one says that it is gone, the tenant says where the new one is."""
+            await moved[0].change(endpoint_url=new.url)
+            await saying(410)(writer, post)
+
+        async with receiving(moving) as old:
+            moved.append(await newsroom.subscribe(old.url))
+            events = await newsroom.happens(3)
+            await bring_all(courier)
+    assert (await moved[0].row())["status"].value == "ACTIVE"
+    assert await moved[0].statuses() == ["DELIVERED"] * 3
+    assert {post.headers["webhook-id"] for post in new.received} == {str(event) for event in events}
+    assert await alerts(newsroom.bank, moved[0].id) == []
 
 
 async def test_an_endpoint_that_asks_for_patience_gets_it(newsroom: Newsroom, courier: Courier) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lastro.database import Database, plain
-from lastro.embedded import Postgres
+from lastro.embedded.server import Postgres
 from lastro.settings import Settings
 from lastro.webhooks import telling
 from lastro.webhooks.courier import Courier

@@ -100,7 +100,7 @@ _TOO_SHORT = Text(
     "Neste provedor, um QR Code dinâmico vale pelo menos 5 minutos.",
     "At this provider a dynamic QR code is good for 5 minutes at least.",
 )
-_NO_APP_ID = Text("O AppID não é um.", "The AppID is none.")
+_NO_APP_ID = Text("O AppID é inválido.", "The AppID is invalid.")
 _FEW_TOKENS = "the directory takes no more questions for now"
 
 

@@ -192,4 +192,5 @@ def judge(
         error=error,
         body_sha256=hashlib.sha256(parcel.body).digest(),
         wished=wish,
+        gone_url=parcel.url if status == _GONE else None,
     )

@@ -13,20 +13,26 @@ from lastro.webhooks.models import DeliveryStatus
 from lastro.webhooks.schedule import FIRST_REST_SECONDS, LONGEST_REST_SECONDS, REST_AFTER
 
 GONE = "410 Gone"
+ENDPOINT_GONE = "webhook_endpoint_gone"
 
 _LONGEST_WISHED_REST = timedelta(seconds=LONGEST_REST_SECONDS)
 
 # What all endpoints together said is one row each: `failures` are those after the last success of the set, if any. The
 # conditions beside the id are in words that no index serves: or a plan may walk through all that is PENDING, for each.
+# A 410 is the word of an address: it ends nothing when the tenant has moved meanwhile, and its delivery follows.
 _RECORD = f"""
     WITH told AS (
         SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                             $7::int[], $8::int[], $9::text[], $10::bytea[])
+                             $7::int[], $8::int[], $9::text[], $10::bytea[], $22::text[])
             AS t(delivery_id, attempts, leased_until, status, due_at, started_at, duration_ms, response_status, error,
-                 body_sha256)
+                 body_sha256, gone_url)
     ), changed AS (
         UPDATE webhook_deliveries d
-           SET attempts = d.attempts + 1, status = told.status, due_at = told.due_at,
+           SET attempts = d.attempts + 1, due_at = told.due_at,
+               status = CASE WHEN told.gone_url IS NULL OR EXISTS (
+                                  SELECT FROM webhook_subscriptions s
+                                   WHERE s.id = d.subscription_id AND s.endpoint_url = told.gone_url)
+                             THEN told.status ELSE 'PENDING' END,
                response_status = told.response_status,
                delivered_at = CASE WHEN told.status = 'DELIVERED' THEN told.due_at ELSE d.delivered_at END
           FROM told
@@ -38,10 +44,11 @@ _RECORD = f"""
         INSERT INTO webhook_attempts (delivery_id, number, started_at, duration_ms, response_status, error, body_sha256)
         SELECT * FROM changed
     ), endpoint AS (
-        SELECT s.id, said.failures AS more, said.succeeded, said.gone AND s.status <> 'DISABLED' AS ends, said.wished,
-               said.jitter, CASE WHEN said.succeeded THEN 0 ELSE s.failures END + said.failures AS failures
-          FROM unnest($11::uuid[], $12::int[], $13::bool[], $14::bool[], $15::timestamptz[], $16::float8[])
-                   AS said(id, failures, succeeded, gone, wished, jitter)
+        SELECT s.id, said.failures AS more, said.succeeded, said.wished, said.jitter,
+               said.gone_url = s.endpoint_url AND s.status <> 'DISABLED' AS ends,
+               CASE WHEN said.succeeded THEN 0 ELSE s.failures END + said.failures AS failures
+          FROM unnest($11::uuid[], $12::int[], $13::bool[], $14::text[], $15::timestamptz[], $16::float8[])
+                   AS said(id, failures, succeeded, gone_url, wished, jitter)
                JOIN webhook_subscriptions s ON s.id = said.id
          WHERE said.failures > 0 OR s.failures > 0 OR s.resting_until IS NOT NULL
     ), heard AS (
@@ -67,6 +74,7 @@ _RECORD = f"""
                    AS a(kind, account_id, reference, detail)
          WHERE NOT EXISTS (SELECT FROM alerts there
                             WHERE there.kind = a.kind AND there.reference = a.reference AND there.resolved_at IS NULL)
+           AND (a.kind <> '{ENDPOINT_GONE}' OR EXISTS (SELECT FROM endpoint e WHERE e.id = a.reference AND e.ends))
     )
     SELECT id FROM changed
 """  # noqa: S608 - constants of this package
@@ -89,16 +97,12 @@ class Outcome:
     error: str | None
     body_sha256: bytes
     wished: timedelta | None  # how long the endpoint asked to be left alone
+    gone_url: str | None  # where it was said that there is no endpoint any longer
 
     @property
     def succeeded(self) -> bool:
         """Whether the endpoint took it."""
         return self.status is DeliveryStatus.DELIVERED
-
-    @property
-    def gone(self) -> bool:
-        """Whether the endpoint said that it is none any longer."""
-        return self.status is DeliveryStatus.CANCELED
 
 
 async def record(db: Database, outcomes: Sequence[Outcome], *, now: datetime) -> Sequence[bool]:
@@ -123,13 +127,15 @@ async def record(db: Database, outcomes: Sequence[Outcome], *, now: datetime) ->
         [each.account_id for each in concerns],
         [each.reference for each in concerns],
         [each.detail for each in concerns],
+        [each.gone_url for each in outcomes],
     )
     counted = {row["id"] for row in rows}
     return [each.delivery_id in counted for each in outcomes]
 
 
 def _endpoints(outcomes: Sequence[Outcome], now: datetime) -> list[tuple[Any, ...]]:
-    """For each endpoint: failures after its last success, whether there was one, 410, the rest it asked for, jitter."""
+    """For each endpoint: failures after its last success, whether there was one, where 410 was said, the rest that it
+    asked for, jitter."""
     said: dict[UUID, list[Outcome]] = {}
     for each in outcomes:
         said.setdefault(each.subscription_id, []).append(each)
@@ -140,7 +146,8 @@ def _endpoints(outcomes: Sequence[Outcome], now: datetime) -> list[tuple[Any, ..
         rest = now + min(max(wishes), _LONGEST_WISHED_REST) if wishes else None
         after = its[successes[-1] if successes else 0 :]
         jitter = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        found.append((subscription_id, len(after), bool(successes), any(each.gone for each in its), rest, jitter))
+        gone_url = next((each.gone_url for each in reversed(its) if each.gone_url), None)
+        found.append((subscription_id, len(after), bool(successes), gone_url, rest, jitter))
     return found
 
 
@@ -148,8 +155,8 @@ def _concerns(outcomes: Sequence[Outcome]) -> list[Concern]:
     """One of a kind for each endpoint, not for each event."""
     found: dict[tuple[str, UUID], Concern] = {}
     for each in outcomes:
-        if each.gone:
-            concern = Concern("webhook_endpoint_gone", each.account_id, each.subscription_id, GONE)
+        if each.gone_url:
+            concern = Concern(ENDPOINT_GONE, each.account_id, each.subscription_id, GONE)
         elif each.status is DeliveryStatus.DEAD:
             concern = given_up(each.account_id, each.subscription_id, str(each.error or each.response_status))
         else:
