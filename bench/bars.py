@@ -9,7 +9,7 @@ from bench.rows import Row
 
 Rows = Mapping[str, Row]
 
-_PYTHON = "two thirds of a payment's processor time is Python: 590 calls from the first byte to the last"
+_PYTHON = "two thirds of a payment's processor time is Python: 700 calls from the first byte to the last"
 CAUSES: Mapping[str, str] = {
     "POST payment ÷ pgbench, 64 connections, spread": f"{_PYTHON}; at 256 connections, in larger batches, it is higher",
     "POST payment ÷ pgbench, 64 connections, one account": (

@@ -242,6 +242,16 @@ async def test_one_order_of_a_code_is_one_code_at_openpix(shop: Shop) -> None:
     assert len(shop.double.statics) == 1
 
 
+async def test_for_an_account_that_is_blocked_no_code_is_made_there_either(shop: Shop) -> None:
+    made = await shop.code("STATIC")
+    assert (await shop.tenant.post(f"/accounts/{shop.account.id}/block")).status == 200
+    assert (await shop.code("STATIC")).status == 409
+    nobodys = {"accountId": str(uuid4()), "type": "STATIC"}
+    assert (await shop.tenant.post("/pix/qrcode", "pix-qrcode", nobodys)).status == 404
+    assert len(shop.double.statics) == 1
+    assert (await shop.tenant.get(f"/pix/qrcode/{made.id}")).status == 200
+
+
 async def test_openpix_says_no_or_nothing_to_a_code_and_there_is_none(shop: Shop) -> None:
     short = await shop.code("DYNAMIC", amount=1.0, expiresInMinutes=1)
     assert (short.status, short.pointers) == (422, ["/data/attributes/expiresInMinutes"])

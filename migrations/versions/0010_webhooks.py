@@ -229,7 +229,12 @@ def _subscriptions() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_webhook_subscriptions_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_subscriptions")),
     )
-    op.create_index("ix_webhook_subscriptions_tenant_id_id", "webhook_subscriptions", ["tenant_id", "id"])
+    op.create_index(
+        "ix_webhook_subscriptions_tenant_id_id",
+        "webhook_subscriptions",
+        ["tenant_id", "id"],
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
     op.create_table(
         "webhook_secrets",
         sa.Column("subscription_id", sa.Uuid(), nullable=False),
@@ -263,7 +268,6 @@ def _deliveries() -> None:
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("attempts_before", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("response_status", sa.Integer(), nullable=True),
-        sa.Column("round_began_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),

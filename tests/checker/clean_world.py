@@ -533,7 +533,6 @@ class CleanWorld:
             status=status,
             attempts=len(answers),
             attempts_before=0,
-            round_began_at=self._now,
             due_at=self._now,
             delivered_at=self._now if status == "DELIVERED" else None,
         )

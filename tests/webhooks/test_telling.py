@@ -223,7 +223,7 @@ _SUBSCRIPTIONS = """
 async def test_a_tenant_that_made_and_deleted_subscriptions_without_end_keeps_nobody_waiting(
     newsroom: Newsroom, courier: Courier, cluster: Postgres
 ) -> None:
-    """They are read once, not for every event: else the statement runs out of time, and nobody is told any more."""
+    """Were they read, for every event, the statement would run out of time, and nobody would be told any more."""
     owner = await asyncpg.connect(plain(cluster.server.url("lastro_quiet")))
     try:
         await owner.execute("SET session_replication_role = replica")  # tenants that there are not

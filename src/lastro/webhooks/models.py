@@ -92,7 +92,7 @@ class Subscription(Base):
 
     __tablename__ = "webhook_subscriptions"
     __table_args__ = (
-        Index("ix_webhook_subscriptions_tenant_id_id", "tenant_id", "id"),
+        Index("ix_webhook_subscriptions_tenant_id_id", "tenant_id", "id", postgresql_where=text("deleted_at IS NULL")),
         CheckConstraint("timeout_ms BETWEEN 1000 AND 30000", name="timeout_within_bounds"),
     )
 
@@ -142,8 +142,8 @@ class DeliveryStatus(StrEnum):
 class Delivery(Base):
     """One event for one subscription, at most one row for ever: a replay makes the row PENDING again.
 
-    `attempts` counts since the beginning; `attempts_before` of them belong to earlier rounds, and `round_began_at` is
-    when this one began: the schedule runs from there. While somebody is at it, `due_at` lies after his deadline.
+    `attempts` counts since the beginning; `attempts_before` of them belong to earlier rounds. While somebody is at it,
+    `due_at` lies after his deadline.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -177,7 +177,6 @@ class Delivery(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     attempts_before: Mapped[int] = mapped_column(server_default=text("0"))
     response_status: Mapped[int | None]
-    round_began_at: Mapped[datetime]
     due_at: Mapped[datetime]
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]

@@ -21,14 +21,13 @@ IS_DISABLED = Sentence(
 _AGAIN = text(
     """
     INSERT INTO webhook_deliveries AS d (id, tenant_id, subscription_id, event_id, account_id, event_type, position,
-                                         status, round_began_at, due_at, created_at)
-    SELECT o.id, :tenant_id, :subscription_id, o.event_id, o.account_id, o.event_type, o.position, 'PENDING', :now,
-           :now, :now
+                                         status, due_at, created_at)
+    SELECT o.id, :tenant_id, :subscription_id, o.event_id, o.account_id, o.event_type, o.position, 'PENDING', :now, :now
       FROM unnest(:ids, :event_ids, :account_ids, :types, :positions)
            AS o(id, event_id, account_id, event_type, position)
      ORDER BY o.position
         ON CONFLICT (subscription_id, event_id) DO UPDATE
-       SET status = 'PENDING', attempts_before = d.attempts, round_began_at = :now, delivered_at = NULL,
+       SET status = 'PENDING', attempts_before = d.attempts, delivered_at = NULL,
            due_at = CASE WHEN d.status = 'PENDING' AND d.due_at <= :now + interval '1 minute' THEN d.due_at
                          ELSE :now END
     """
